@@ -1,0 +1,156 @@
+//! Executors: what runs a graph. Each takes verified graphs only, and all of them pass one conformance suite.
+//!
+//! A [`Program`] is one compiled graph. Tensors that outlive a run (weights, running statistics, optimizer memory)
+//! live in a [`Memory`], by name, so that several programs (a training step, an evaluation) work on the same ones.
+
+use crate::graph::{DType, Graph, Init};
+
+/// A tensor on the host: row-major, whatever the executor's layout.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// Extents; empty for a scalar.
+    pub shape: Vec<usize>,
+    /// Elements.
+    pub data: Data,
+}
+
+/// The elements of a [`Tensor`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Data {
+    /// `DType::Float`. Executors may compute in less precision.
+    Float(Vec<f32>),
+    /// `DType::Int`
+    Int(Vec<i32>),
+}
+
+impl Tensor {
+    /// A float tensor; `data` has one element for each place of `shape`.
+    pub fn float(shape: &[usize], data: Vec<f32>) -> Self {
+        assert_eq!(shape.iter().product::<usize>(), data.len());
+        Self { shape: shape.to_vec(), data: Data::Float(data) }
+    }
+
+    /// An integer tensor; `data` has one element for each place of `shape`.
+    pub fn int(shape: &[usize], data: Vec<i32>) -> Self {
+        assert_eq!(shape.iter().product::<usize>(), data.len());
+        Self { shape: shape.to_vec(), data: Data::Int(data) }
+    }
+
+    /// The elements of a float tensor.
+    pub fn floats(&self) -> &[f32] {
+        match &self.data {
+            Data::Float(v) => v,
+            Data::Int(_) => panic!("an integer tensor where floats are expected"),
+        }
+    }
+
+    /// Its element type.
+    pub fn dtype(&self) -> DType {
+        match self.data {
+            Data::Float(_) => DType::Float,
+            Data::Int(_) => DType::Int,
+        }
+    }
+}
+
+/// Why a graph could not be compiled or run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExecError {
+    /// More memory than allowed.
+    Memory {
+        /// Bytes that the program needs.
+        needed: u64,
+        /// Bytes that it may use.
+        limit: u64,
+    },
+    /// An input was not given, or has another shape or type.
+    Input(String),
+    /// The executor itself failed: a defect of the compiler, or of the machine.
+    Internal(String),
+}
+
+impl std::fmt::Display for ExecError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ExecError::Memory { needed, limit } => {
+                write!(f, "needs {} MB of memory, but {} MB are allowed", needed >> 20, limit >> 20)
+            }
+            ExecError::Input(s) => write!(f, "{s}"),
+            ExecError::Internal(s) => write!(f, "internal error of the executor: {s}"),
+        }
+    }
+}
+
+impl std::error::Error for ExecError {}
+
+/// Compiles graphs. Shared by all workers.
+pub trait Executor: Send + Sync {
+    /// `reference`, `cpu`, `cuda`
+    fn name(&self) -> &'static str;
+    /// Compiles a graph; kernels that were compiled before, for any graph, are reused.
+    fn compile(&self, graph: &Graph) -> Result<Box<dyn Program>, ExecError>;
+    /// Empty memory of this executor.
+    fn memory(&self) -> Box<dyn Memory>;
+}
+
+/// Persistent tensors by name. Values given and returned are row-major.
+pub trait Memory: Send {
+    /// Creates the tensor if it is missing: `Init` with draws from `seed` and the *name*, so that equal sites start
+    /// equally in every program. An existing tensor must have this shape.
+    fn ensure(&mut self, name: &str, shape: &[usize], init: &Init, seed: u64) -> Result<(), ExecError>;
+    /// A copy of a tensor.
+    fn get(&self, name: &str) -> Option<Tensor>;
+    /// Creates or replaces a tensor.
+    fn set(&mut self, name: &str, value: &Tensor);
+    /// All names, sorted.
+    fn names(&self) -> Vec<String>;
+    /// For the executor's own programs.
+    fn as_any(&mut self) -> &mut dyn std::any::Any;
+}
+
+/// What differs from run to run of a program.
+#[derive(Clone, Debug, Default)]
+pub struct Feed<'a> {
+    /// Values of all `Role::Data` inputs.
+    pub data: Vec<(&'a str, &'a Tensor)>,
+    /// Values of `Role::Knob` inputs; those left out have their initial value.
+    pub knobs: Vec<(&'a str, f64)>,
+    /// For `Kind::Random`.
+    pub seed: u64,
+    /// For `Kind::Random`: the number of the training step.
+    pub step: u64,
+}
+
+/// One compiled graph.
+pub trait Program: Send {
+    /// Runs it once. `Role::Param` and `Role::State` inputs are found in (and updates written to) `memory`, which
+    /// must hold them. Returns the graph's outputs in order.
+    fn run(&mut self, feed: &Feed, memory: &mut dyn Memory) -> Result<Vec<Tensor>, ExecError>;
+    /// Bytes that a run needs beyond the persistent tensors.
+    fn scratch_bytes(&self) -> u64;
+    /// How the graph was compiled: kernels, buffers, launches (for `nasc build --emit plan`).
+    fn describe(&self) -> String;
+}
+
+/// The initial values of a persistent tensor: a pure function of name, shape, initializer and seed, shared by all
+/// executors.
+pub fn initial(name: &str, shape: &[usize], init: &Init, seed: u64) -> Vec<f32> {
+    let n = shape.iter().product();
+    let mut s = crate::base::rng::Stream::new(seed, name);
+    match init {
+        Init::Constant(c) => vec![*c as f32; n],
+        Init::Normal(sd) => (0..n).map(|_| (s.normal() * sd) as f32).collect(),
+        Init::Uniform(a) => (0..n).map(|_| ((s.unit() * 2.0 - 1.0) * a) as f32).collect(),
+        Init::Identity => {
+            let mut v = vec![0.0; n];
+            let (o, c) = (shape[0], shape.get(1).copied().unwrap_or(1));
+            let inner: usize = shape[2.min(shape.len())..].iter().product();
+            // The centre of the remaining axes, k / 2 in each.
+            let centre = shape[2.min(shape.len())..].iter().fold(0, |at, &k| at * k + k / 2);
+            for i in 0..o.min(c) {
+                v[(i * c + i) * inner + centre] = 1.0;
+            }
+            v
+        }
+    }
+}
