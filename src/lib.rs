@@ -5,4 +5,5 @@ pub mod data;
 pub mod diag;
 pub mod exec;
 pub mod graph;
+pub mod sema;
 pub mod syntax;

@@ -64,4 +64,24 @@ codes! {
     DATA_AUGMENT = "E0911", "augmentation that does not fit the data";
     DATA_COLUMN = "E0912", "no such column or array";
     DATA_ROW = "E0913", "no such row in a table of results";
+    PRIM_NAME = "E0601", "unknown name in a primitive";
+    PRIM_UNBOUND = "E0602", "an index or extent that nothing binds";
+    PRIM_REDUCE = "E0603", "a reduction over nothing";
+    PRIM_AFFINE = "E0604", "an index that is not affine";
+    PRIM_DEFINED = "E0605", "a tensor defined never, twice, or too late";
+    PRIM_RANK = "E0606", "wrong number of indices";
+    PRIM_STATE = "E0607", "`<-` and `=` confused";
+    PRIM_RANGES = "E0608", "two ranges for one index";
+    PRIM_CASE = "E0609", "upper and lower case";
+    PRIM_UNIFORM = "E0610", "`uniform()` outside of training";
+    PRIM_SHAPE = "E0611", "inputs that do not fit a primitive";
+    PRIM_INEXACT = "E0612", "a division that does not come out even";
+    PRIM_FORM = "E0613", "what cannot stand in a primitive";
+    PRIM_SCALAR = "E0614", "a wrong kind of number";
+    PRIM_INIT = "E0615", "a wrong initializer";
+    PRIM_ROLE = "E0616", "one name for two things";
+    PRIM_REST = "E0617", "`..` without a meaning";
+    PRIM_ARITHMETIC = "E0618", "arithmetic that fails";
+    PRIM_UNUSED_INDEX = "W0601", "an index that the right side does not use";
+    PRIM_UNUSED = "W0602", "a tensor that nothing reads";
 }
