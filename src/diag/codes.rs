@@ -84,4 +84,17 @@ codes! {
     PRIM_ARITHMETIC = "E0618", "arithmetic that fails";
     PRIM_UNUSED_INDEX = "W0601", "an index that the right side does not use";
     PRIM_UNUSED = "W0602", "a tensor that nothing reads";
+    STRAY_CHARACTER = "E0102", "character that the language does not have";
+    UNCLOSED_STRING = "E0103", "unclosed string";
+    BRACKET = "E0104", "bracket without a partner";
+    TOO_DEEP = "E0105", "nested too deep";
+    RESERVED_WORD = "E0106", "keyword used as a name";
+    UNKNOWN_KEYWORD = "E0107", "unknown keyword";
+    ASSIGN_IN_CONDITION = "E0108", "assignment where a comparison was meant";
+    NUMBER = "E0109", "number that cannot be read";
+    ESCAPE = "E0110", "unknown escape in a string";
+    PATTERN = "E0111", "not a pattern";
+    PLACE = "E0112", "not a place to assign to";
+    MIXED_BRACES = "E0113", "entries and statements in one pair of braces";
+    FIELD = "E0114", "unknown or repeated field";
 }
