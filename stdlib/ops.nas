@@ -328,11 +328,11 @@ primitive mean_squared_error(y[..], target[..]) -> loss {
 
 // The share of examples whose label has the largest logit. Among equal ones the first counts as the largest, as for
 // argmax; a logit that is not a number is never right.
-primitive accuracy(logits[.., K], label[..]) -> share {
+primitive accuracy(logits[.., K], label[..]) -> fraction {
   own[..] = logits[.., label[..]]
   right[..] = min[k]
     if logits[.., k] < own[..] || k == label[..] && own[..] <= own[..] || logits[.., k] == own[..] && k > label[..] { 1 } else { 0 }
-  share = mean[..] right[..]
+  fraction = mean[..] right[..]
 }
 
 

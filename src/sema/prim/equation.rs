@@ -343,7 +343,7 @@ impl Lowering<'_> {
             ExprKind::Body(b) => self.value(f, only_value(b)?),
             ExprKind::Index { .. } => {
                 let Some((tensor, indices)) = as_read(e) else { return Err(cannot_stand(e)) };
-                self.read(f, tensor, indices, e)
+                self.read(f, tensor, indices)
             }
             ExprKind::Reduce { .. } => {
                 let label = self.ctx.label.to_owned();
@@ -517,7 +517,7 @@ impl Lowering<'_> {
         })
     }
 
-    fn read(&mut self, f: &mut Frame, tensor: &Ident, indices: &[Expr], e: &Expr) -> Res<Value> {
+    fn read(&mut self, f: &mut Frame, tensor: &Ident, indices: &[Expr]) -> Res<Value> {
         let (node, at) = self.place(f, tensor, indices)?;
         let shape = self.g.node(node).shape.clone();
         let mut guards = Vec::new();

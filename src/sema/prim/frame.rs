@@ -107,6 +107,7 @@ impl Frame {
     }
 
     /// `a op b` of numbers, folded where that is exact.
+    #[allow(clippy::float_cmp, reason = "neutral elements are exact")]
     pub fn arithmetic(&mut self, op: BinaryOp, a: Value, b: Value) -> Result<Value, Value> {
         if let (Value::Num(x), Value::Num(y)) = (&a, &b) {
             return Ok(Value::Num(match op {
@@ -140,6 +141,7 @@ impl Frame {
     }
 
     /// `a op b` of numbers as a truth value.
+    #[allow(clippy::float_cmp, reason = "the language's `==` is exact")]
     pub fn compare(&mut self, op: CompareOp, a: Value, b: Value) -> Result<Value, Value> {
         if let (Value::Num(x), Value::Num(y)) = (&a, &b) {
             return Ok(Value::Bool(match op {

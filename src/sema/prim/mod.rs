@@ -24,6 +24,7 @@ pub mod shape;
 mod uses;
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, clippy::needless_range_loop, clippy::type_complexity, reason = "expected values, as in formulas")]
 mod tests;
 
 use crate::base::Span;

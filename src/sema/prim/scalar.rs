@@ -252,6 +252,7 @@ pub fn floor_rem(a: i64, b: i64) -> Result<i64, Fault> {
 }
 
 /// `a op b`.
+#[allow(clippy::float_cmp, reason = "the language's `==` is exact")]
 pub fn binary(op: ArithOp, a: &Scalar, b: &Scalar) -> Result<Scalar, Fault> {
     use Scalar::{Bool, Float, Int, Str};
     let mixed = || {

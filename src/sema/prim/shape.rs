@@ -123,21 +123,18 @@ pub fn infer<A: Extents>(
                 Dim::Expr(e) => {
                     let value = shape[at].clone();
                     at += 1;
-                    match extent_name(e).filter(|n| !scalars.contains_key(*n)) {
-                        Some(name) => match names.get(name) {
-                            Some(known) => {
-                                let first = bound.get(name).copied().unwrap_or(e.span);
-                                let known = known.clone();
-                                algebra
-                                    .equal((&known, first), (&value, e.span), &format!("`{name}`"))
-                                    .map_err(|d| used_here(d, p, call))?;
-                            }
-                            None => {
-                                names.insert(name.to_owned(), value);
-                                bound.insert(name, e.span);
-                            }
-                        },
-                        None => to_check.push((e, value, &param.name.name)),
+                    let Some(name) = extent_name(e).filter(|n| !scalars.contains_key(*n)) else {
+                        to_check.push((e, value, &param.name.name));
+                        continue;
+                    };
+                    if let Some(known) = names.get(name).cloned() {
+                        let first = bound.get(name).copied().unwrap_or(e.span);
+                        algebra
+                            .equal((&known, first), (&value, e.span), &format!("`{name}`"))
+                            .map_err(|d| used_here(d, p, call))?;
+                    } else {
+                        names.insert(name.to_owned(), value);
+                        bound.insert(name, e.span);
                     }
                 }
             }
