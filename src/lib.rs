@@ -4,4 +4,7 @@ pub mod base;
 pub mod diag;
 pub mod exec;
 pub mod graph;
+pub mod report;
+pub mod search;
+pub mod store;
 pub mod syntax;
