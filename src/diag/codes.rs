@@ -51,6 +51,19 @@ macro_rules! codes {
 
 codes! {
     SYNTAX = "E0101", "syntax error";
+    DATA_UNKNOWN = "E0901", "no such data source";
+    DATA_ARGUMENT = "E0902", "wrong argument of a data source";
+    DATA_MISSING = "E0903", "a data file or folder is missing";
+    DATA_CORRUPT = "E0904", "a data file is corrupt or cut short";
+    DATA_COUNTS = "E0905", "data that does not belong together";
+    DATA_LABEL = "E0906", "a label outside the classes";
+    DATA_EMPTY = "E0907", "no examples";
+    DATA_VALUE = "E0908", "a value that is missing or not a number";
+    DATA_SIZES = "E0909", "images of different sizes";
+    DATA_SPLIT = "E0910", "a split that cannot be made";
+    DATA_AUGMENT = "E0911", "augmentation that does not fit the data";
+    DATA_COLUMN = "E0912", "no such column or array";
+    DATA_ROW = "E0913", "no such row in a table of results";
     RUN_ACCESS = "E1001", "the run's folder cannot be written";
     NO_RUN = "E1002", "no such run";
     DISK_FULL = "E1003", "the disk is full";

@@ -21,7 +21,7 @@ impl Context {
         self.folder.display()
     }
 
-    /// SQLite could not reach the file, as opposed to not understanding it.
+    /// `SQLite` could not reach the file, as opposed to not understanding it.
     pub fn is_access(e: &rusqlite::Error) -> bool {
         matches!(
             e.sqlite_error_code(),
@@ -46,7 +46,7 @@ impl Context {
         }
     }
 
-    /// An error of SQLite.
+    /// An error of `SQLite`.
     pub fn sql(&self, e: &rusqlite::Error) -> Diagnostic {
         let folder = self.folder();
         match e.sqlite_error_code() {

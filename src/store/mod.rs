@@ -1,4 +1,4 @@
-//! Runs on disk: a run is a folder `NAME.run/` with one SQLite file, a lock and artifacts.
+//! Runs on disk: a run is a folder `NAME.run/` with one `SQLite` file, a lock and artifacts.
 //!
 //! The file holds what the search was (texts, resolved configuration, seed), every trial, its learning curve and
 //! snapshots, and the log of what the runtime's calls returned to the strategy. A strategy is a deterministic function

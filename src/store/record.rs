@@ -334,7 +334,8 @@ impl Store {
                 if let Ok(j) = trials.binary_search_by_key(&original, |t| t.id)
                     && trials[i].status.is_finished()
                 {
-                    trials[i].curve = trials[j].curve.clone();
+                    let curve = trials[j].curve.clone();
+                    trials[i].curve = curve;
                 }
             }
             transaction.finish()?;
@@ -393,7 +394,7 @@ impl Store {
     }
 }
 
-/// SQLite keeps NaN as NULL.
+/// `SQLite` keeps NaN as NULL.
 fn value(row: &Row<'_>, column: usize) -> rusqlite::Result<f64> {
     Ok(row.get::<_, Option<f64>>(column)?.unwrap_or(f64::NAN))
 }

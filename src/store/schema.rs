@@ -8,7 +8,7 @@ use crate::diag::{Diagnostic, codes};
 /// The version of the format that this program reads and writes.
 pub const VERSION: i64 = 1;
 
-/// The mark of our files among all SQLite files (`"nasc"` in ASCII).
+/// The mark of our files among all `SQLite` files (`"nasc"` in ASCII).
 const APPLICATION: i64 = 0x6e61_7363;
 
 /// Files larger than this are not read through on opening.

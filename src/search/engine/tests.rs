@@ -50,11 +50,11 @@ impl Evaluator for Synthetic {
             report.report(step, f64::from(state[0]) / 256.0, Some(&state))?;
         }
         if self.troubles {
-            assert!(n % 11 != 0, "number {n} crashes");
-            if n % 13 == 0 {
+            assert!(!n.is_multiple_of(11), "number {n} crashes");
+            if n.is_multiple_of(13) {
                 return Err(Failure::new(FailureKind::Memory, "needs 80 GiB"));
             }
-            if n % 7 == 0 {
+            if n.is_multiple_of(7) {
                 return Ok(vec![("accuracy".into(), f64::NAN)]);
             }
         }
@@ -175,8 +175,7 @@ fn trouble_is_a_result() {
     let engine = engine(&memory(), &evaluator, &Config { workers: 2, ..Config::default() });
     let got = engine.evaluate_all([7, 11, 13, 8, 7].map(job)).unwrap();
     let kinds: Vec<_> = got.iter().map(|t| t.failure.as_ref().map(|f| f.kind)).collect();
-    use FailureKind::{Memory, Nan, Panic};
-    assert_eq!(kinds, [Some(Nan), Some(Panic), Some(Memory), None, Some(Nan)]);
+    assert_eq!(kinds, [Some(FailureKind::Nan), Some(FailureKind::Panic), Some(FailureKind::Memory), None, Some(FailureKind::Nan)]);
     assert!(got[1].failure.as_ref().unwrap().reason.contains("number 11 crashes"));
     assert!(got[0].failure.as_ref().unwrap().reason.contains("accuracy = NaN"));
     assert_eq!((got[0].reward(), got[4].same_as), (None, Some(got[0].id)));
