@@ -5,5 +5,8 @@ pub mod data;
 pub mod diag;
 pub mod exec;
 pub mod graph;
+pub mod report;
+pub mod search;
 pub mod sema;
+pub mod store;
 pub mod syntax;

@@ -95,6 +95,17 @@ codes! {
     DATA_AUGMENT = "E0911", "augmentation that does not fit the data";
     DATA_COLUMN = "E0912", "no such column or array";
     DATA_ROW = "E0913", "no such row in a table of results";
+    RUN_ACCESS = "E1001", "the run's folder cannot be written";
+    NO_RUN = "E1002", "no such run";
+    DISK_FULL = "E1003", "the disk is full";
+    RUN_CORRUPT = "E1004", "damaged run";
+    RUN_IN_USE = "E1005", "run in use by another process";
+    RUN_OF_ANOTHER_SOURCE = "E1006", "run of another search";
+    RUN_FORMAT = "E1007", "run of another version";
+    RUN_DIVERGED = "E1008", "the program does not repeat what it did";
+    TIME_IN_DETERMINISTIC = "E1009", "a deterministic search cannot depend on time";
+    RUN_EXISTS = "E1010", "there is a run already";
+    RUN_FAILURE = "E1011", "the run could not be read or written";
     PRIM_UNUSED_INDEX = "W0601", "an index that the right side does not use";
     PRIM_UNUSED = "W0602", "a tensor that nothing reads";
 }

@@ -182,7 +182,6 @@ fn string_end(bytes: &[u8], start: usize) -> usize {
                 while at < bytes.len() && bytes[at] & 0xC0 == 0x80 {
                     at += 1;
                 }
-                continue;
             }
             _ => at += 1,
         }

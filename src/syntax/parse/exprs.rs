@@ -132,7 +132,7 @@ impl<'a> Builder<'a> {
                 let mut inner = first.into_inner();
                 let name = self.ident(&must(&mut inner));
                 let param = Expr { span: name.span, kind: ExprKind::Name(Name { ident: name, occurrence: 0 }) };
-                let params = vec![self.to_pattern(param)];
+                let params = vec![self.pattern_of(param)];
                 let body = Box::new(self.expr(must(&mut inner.skip(1))));
                 return Expr { span, kind: ExprKind::Lambda { params, body } };
             }
@@ -147,7 +147,7 @@ impl<'a> Builder<'a> {
                     }
                 }
                 if let Some(b) = parts.clone().next().filter(|p| p.as_rule() == Rule::lambda_body) {
-                    let params = parts_in.into_iter().map(|e| self.to_pattern(e)).collect();
+                    let params = parts_in.into_iter().map(|e| self.pattern_of(e)).collect();
                     let e = b.into_inner().find(|p| p.as_rule() == Rule::expr).expect("a lambda has a body");
                     let body = Box::new(self.expr(e));
                     return Expr { span, kind: ExprKind::Lambda { params, body } };

@@ -174,11 +174,15 @@ fn expr(e: &mut Expr, s: &mut Scope) {
         ExprKind::Body(b) => body(b, s),
         ExprKind::Call { callee, args } => {
             expr(callee, s);
-            args.iter_mut().for_each(|Arg { value, .. }| expr(value, s));
+            for Arg { value, .. } in args {
+                expr(value, s);
+            }
         }
         ExprKind::Index { base, indices } => {
             expr(base, s);
-            indices.iter_mut().for_each(|x| expr(x, s));
+            for x in indices {
+                expr(x, s);
+            }
         }
         ExprKind::Choose(c) => choose(c, s),
         ExprKind::Assemble(a) => {

@@ -2,7 +2,7 @@
 
 use crate::base::Span;
 use crate::diag::{Diagnostic, codes, did_you_mean};
-use crate::syntax::ast::{Arch, Body, Expr, ExprKind, Item, ItemKind, Stmt, StmtKind};
+use crate::syntax::ast::{Arch, Body, Expr, ExprKind, Fun, Item, ItemKind, Stmt, StmtKind};
 use crate::syntax::lex::ITEM_WORDS;
 
 use super::explain::{Failure, listed, other_languages};
@@ -111,33 +111,29 @@ impl<'a> Builder<'a> {
         match (&mut kind, inside) {
             (ItemKind::Primitive(p), Some((from, to, _))) if !bracket => {
                 let mut all = Vec::new();
-                self.entries(Rule::prim_stmt_entry, from, to, failure.at, &mut |b, p| match p {
-                    Ok(p) => all.push(b.prim_stmt(p)),
-                    Err(_) => {}
+                self.entries(Rule::prim_stmt_entry, from, to, failure.at, &mut |b, p| {
+                    all.extend(p.ok().map(|p| b.prim_stmt(p)));
                 });
                 p.body = all;
             }
             (ItemKind::Search(s), Some((from, to, _))) if !bracket => {
                 let mut all = Vec::new();
-                self.entries(Rule::field_entry, from, to, failure.at, &mut |b, p| match p {
-                    Ok(p) => all.push(b.field(p)),
-                    Err(_) => {}
+                self.entries(Rule::field_entry, from, to, failure.at, &mut |b, p| {
+                    all.extend(p.ok().map(|p| b.field(p)));
                 });
                 s.fields = all;
             }
             (ItemKind::Environment(e), Some((from, to, _))) if !bracket => {
-                self.entries(Rule::member_entry, from, to, failure.at, &mut |b, p| match p {
-                    Ok(p) => b.member(p, e),
-                    Err(_) => {}
+                self.entries(Rule::member_entry, from, to, failure.at, &mut |b, p| {
+                    if let Ok(p) = p {
+                        b.member(p, e);
+                    }
                 });
             }
-            (ItemKind::Arch(Arch { body, .. }), Some((from, to, whole)))
-            | (ItemKind::Fun(crate::syntax::ast::Fun { body, .. }), Some((from, to, whole)))
-                if !bracket =>
-            {
+            (ItemKind::Arch(Arch { body, .. }) | ItemKind::Fun(Fun { body, .. }), Some((from, to, whole))) if !bracket => {
                 *body = self.broken_body(from, to, whole, failure.at);
             }
-            (ItemKind::Arch(Arch { body, .. }) | ItemKind::Fun(crate::syntax::ast::Fun { body, .. }), _) => {
+            (ItemKind::Arch(Arch { body, .. }) | ItemKind::Fun(Fun { body, .. }), _) => {
                 let span = Span::new(self.file, head_end, span.end as usize);
                 let value = Box::new(Expr { span, kind: ExprKind::Error });
                 *body = Body { span, stmts: Vec::new(), value: Some(value) };

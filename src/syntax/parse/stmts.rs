@@ -113,10 +113,10 @@ impl<'a> Builder<'a> {
     }
 
     /// What stands before `=>`, read as an expression first.
-    pub(super) fn to_pattern(&mut self, e: Expr) -> Pattern {
+    pub(super) fn pattern_of(&mut self, e: Expr) -> Pattern {
         match e.kind {
             ExprKind::Name(n) => name_pattern(n.ident),
-            ExprKind::Tuple(parts) => Pattern::Tuple(parts.into_iter().map(|p| self.to_pattern(p)).collect(), e.span),
+            ExprKind::Tuple(parts) => Pattern::Tuple(parts.into_iter().map(|p| self.pattern_of(p)).collect(), e.span),
             _ => {
                 let d = Diagnostic::new(&codes::PATTERN, e.span, "what stands before `=>` must be names")
                     .here("not a name")
