@@ -1,3 +1,6 @@
-//! Names, symbolic numbers and primitives: what elaboration needs to know about a program before it walks it.
+//! From the tree to meaning: modules and names, symbolic numbers, primitives.
 
+pub mod modules;
+pub mod prim;
+pub mod stdlib;
 pub mod sym;

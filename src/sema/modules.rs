@@ -123,7 +123,7 @@ struct Loader {
 impl Loader {
     fn add(&mut self, key: Key, file_name: &str, name: &str, text: &str, dir: Option<PathBuf>) -> ModuleId {
         let file: FileId = self.program.sources.add(file_name, text);
-        let (ast, errors) = crate::syntax::parse(file, text);
+        let (ast, errors) = crate::syntax::parse::parse(file, text);
         self.errors.extend(errors);
         let id = ModuleId(self.program.modules.len() as u32);
         let mut scope: BTreeMap<String, ItemRef> = BTreeMap::new();

@@ -12,6 +12,7 @@ macro_rules! files {
 }
 
 files! {
+    "ops",
 }
 
 /// The text of `std.strategies.random_search`, if there is such a module.

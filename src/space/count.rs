@@ -70,6 +70,9 @@ pub fn grouped(n: &BigUint) -> String {
 /// Counts the candidates of a checked space.
 pub fn size(decisions: &[CheckedDecision], forbidden: &[Num], syms: &Syms) -> Size {
     let real = decisions.iter().filter(|d| matches!(d.decision.domain, Domain::Real { .. })).count();
+    if forbidden.contains(&Num::Bool(true)) {
+        return Size { discrete: Count::Exact(BigUint::ZERO), real };
+    }
     let mut c = Counter { decisions, syms, children: vec![Vec::new(); decisions.len()] };
     let mut roots = Vec::new();
     let mut complex: BTreeSet<usize> = BTreeSet::new();

@@ -380,6 +380,7 @@ impl<'a> Elab<'a, '_> {
                 r => r,
             },
             Decl::Arch(a) if a.kind == ArchKind::Motif => self.stamp(item, a, &inputs, &mut scope),
+            Decl::Arch(a) if a.kind == ArchKind::Space => self.body(&a.body, &mut scope),
             Decl::Arch(a) => self.at_site(&a.name.name, |el| match el.body(&a.body, &mut scope) {
                 Err(Halt::Return) => Ok(el.returned.take().unwrap_or(Value::Poison)),
                 r => r,

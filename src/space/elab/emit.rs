@@ -184,19 +184,13 @@ impl<'a> Elab<'a, '_> {
     }
 
     /// Zeros lie along examples like everything that starts with the batch.
-    fn example_axis(&mut self, shape: &[usize]) -> Option<u8> {
-        let batch = self.graph().inputs().find_map(|(id, _)| {
-            let n = self.graph_ref()?.node(id);
+    fn example_axis(&self, shape: &[usize]) -> Option<u8> {
+        let super::Mode::Build { graph: Some(g), .. } = &self.mode else { return None };
+        let batch = g.inputs().find_map(|(id, _)| {
+            let n = g.node(id);
             n.example.map(|a| n.shape[a as usize])
         })?;
         (shape.first() == Some(&batch)).then_some(0)
-    }
-
-    fn graph_ref(&self) -> Option<&crate::graph::Graph> {
-        match &self.mode {
-            super::Mode::Build { graph, .. } => graph.as_ref(),
-            super::Mode::Check => None,
-        }
     }
 
     fn push_elementwise(&mut self, shape: Vec<usize>, example: Option<u8>, body: Vec<Op>) -> NodeId {
