@@ -94,7 +94,13 @@ impl Program {
     /// Loads a text and everything that it uses. Problems are gathered; what could be read is there.
     pub fn load(name: &str, text: &str, dir: Option<&Path>) -> (Self, Vec<Diagnostic>) {
         let mut loader = Loader { program: Program::default(), known: BTreeMap::new(), errors: Vec::new() };
-        loader.add(Key::File(PathBuf::from(name)), name, name.trim_end_matches(".nas"), text, dir.map(Path::to_path_buf));
+        loader.add(
+            Key::File(PathBuf::from(name)),
+            name,
+            name.trim_end_matches(".nas"),
+            text,
+            dir.map(Path::to_path_buf),
+        );
         for (key, module) in stdlib::PRELUDE.iter().filter_map(|m| Some((*m, stdlib::text(m)?))) {
             loader.module(&Key::Std(key.to_string()), key, module);
         }

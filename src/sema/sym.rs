@@ -816,7 +816,13 @@ impl Syms {
                     Node::Sum(c, ts) => {
                         let mut parts: Vec<String> = ts
                             .iter()
-                            .map(|(t, k)| if *k == 1 { self.show(Num::Sym(*t)) } else { format!("{k}*{}", self.show(Num::Sym(*t))) })
+                            .map(|(t, k)| {
+                                if *k == 1 {
+                                    self.show(Num::Sym(*t))
+                                } else {
+                                    format!("{k}*{}", self.show(Num::Sym(*t)))
+                                }
+                            })
                             .collect();
                         if *c != 0 {
                             parts.push(c.to_string());

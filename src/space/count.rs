@@ -235,7 +235,9 @@ impl Counter<'_> {
                     vars.retain(|v| of(v) != i);
                     vars.extend((0..options.len() as u32).map(|k| Var::Member(i as u32, k)));
                 }
-                Domain::One { .. } if involved && !vars.contains(&Var::Option(i as u32)) => vars.push(Var::Option(i as u32)),
+                Domain::One { .. } if involved && !vars.contains(&Var::Option(i as u32)) => {
+                    vars.push(Var::Option(i as u32))
+                }
                 _ => {}
             }
         }
@@ -272,8 +274,10 @@ impl Counter<'_> {
                     _ if mine.is_empty() => ways *= d.decision.domain.size().unwrap_or(1),
                     Domain::One { .. } => ways *= u32::from(there(mine[0].1 as usize)),
                     Domain::Subset { lo, hi, .. } => {
-                        let chosen: Vec<usize> = mine.iter().enumerate().filter(|(_, m)| m.1 == 1).map(|(k, _)| k).collect();
-                        ways *= u32::from(*lo <= chosen.len() && chosen.len() <= *hi && chosen.iter().all(|&k| there(k)));
+                        let chosen: Vec<usize> =
+                            mine.iter().enumerate().filter(|(_, m)| m.1 == 1).map(|(k, _)| k).collect();
+                        ways *=
+                            u32::from(*lo <= chosen.len() && chosen.len() <= *hi && chosen.iter().all(|&k| there(k)));
                     }
                     Domain::Real { .. } => {}
                 }

@@ -126,8 +126,7 @@ impl Domain {
     /// The indices of a subset's elements, ascending, if the value is a legal one.
     pub fn indices_of(&self, value: &Choice) -> Option<Vec<usize>> {
         let (Domain::Subset { options, lo, hi }, Choice::Many(v)) = (self, value) else { return None };
-        let mut out: Vec<usize> =
-            v.iter().map(|x| options.iter().position(|o| o.same(x))).collect::<Option<_>>()?;
+        let mut out: Vec<usize> = v.iter().map(|x| options.iter().position(|o| o.same(x))).collect::<Option<_>>()?;
         out.sort_unstable();
         let n = out.len();
         out.dedup();

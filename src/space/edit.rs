@@ -104,7 +104,9 @@ impl Space {
                 continue;
             }
             let prefix = parts[..depth].join(".");
-            let Some(id) = prefix.strip_prefix(&r.path).and_then(|t| t.strip_prefix('(')?.strip_suffix(')')?.parse::<u32>().ok()) else {
+            let Some(id) =
+                prefix.strip_prefix(&r.path).and_then(|t| t.strip_prefix('(')?.strip_suffix(')')?.parse::<u32>().ok())
+            else {
                 continue;
             };
             let Some(Choice::Int(n)) = c.values.get(count).cloned() else { continue };
@@ -149,7 +151,10 @@ impl Space {
     /// The number of decisions that differ or that only one of the two has.
     pub fn distance(&self, a: &Candidate, b: &Candidate) -> usize {
         let names: BTreeSet<&String> = a.values.keys().chain(b.values.keys()).collect();
-        names.into_iter().filter(|n| !matches!((a.values.get(*n), b.values.get(*n)), (Some(x), Some(y)) if x.same(y))).count()
+        names
+            .into_iter()
+            .filter(|n| !matches!((a.values.get(*n), b.values.get(*n)), (Some(x), Some(y)) if x.same(y)))
+            .count()
     }
 
     /// A vector of fixed length for surrogates: for every decision of the space one number for each option (one-hot; a

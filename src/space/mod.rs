@@ -104,9 +104,11 @@ impl From<Halt> for BuildError {
             Halt::Forbidden(s) => BuildError::Forbidden(s),
             Halt::Open(d) => BuildError::Open(d),
             Halt::Illegal(d, c) => BuildError::Illegal(d, c),
-            Halt::Return | Halt::Break | Halt::Continue => BuildError::Error(Box::new(
-                Diagnostic::new(&codes::WRONG_PLACE, Span::default(), "`return`, `break` or `continue` outside of a function or loop"),
-            )),
+            Halt::Return | Halt::Break | Halt::Continue => BuildError::Error(Box::new(Diagnostic::new(
+                &codes::WRONG_PLACE,
+                Span::default(),
+                "`return`, `break` or `continue` outside of a function or loop",
+            ))),
         }
     }
 }
@@ -117,14 +119,21 @@ impl BuildError {
         match self {
             BuildError::Error(d) => *d,
             BuildError::Forbidden(s) => {
-                Diagnostic::new(&codes::BAD_CANDIDATE, s, "the candidate is excluded by a `forbid`").here("this holds for it")
+                Diagnostic::new(&codes::BAD_CANDIDATE, s, "the candidate is excluded by a `forbid`")
+                    .here("this holds for it")
             }
-            BuildError::Open(d) => Diagnostic::new(&codes::BAD_CANDIDATE, d.span, format!("the candidate has no value for the decision `{}`", d.name))
-                .here(format!("its options are {}", d.domain.describe())),
-            BuildError::Illegal(d, c) => {
-                Diagnostic::new(&codes::BAD_CANDIDATE, d.span, format!("`{c}` is not an option of the decision `{}`", d.name))
-                    .here(format!("its options are {}", d.domain.describe()))
-            }
+            BuildError::Open(d) => Diagnostic::new(
+                &codes::BAD_CANDIDATE,
+                d.span,
+                format!("the candidate has no value for the decision `{}`", d.name),
+            )
+            .here(format!("its options are {}", d.domain.describe())),
+            BuildError::Illegal(d, c) => Diagnostic::new(
+                &codes::BAD_CANDIDATE,
+                d.span,
+                format!("`{c}` is not an option of the decision `{}`", d.name),
+            )
+            .here(format!("its options are {}", d.domain.describe())),
         }
     }
 }
@@ -161,7 +170,11 @@ impl Space {
     pub fn of_search(program: &Arc<Program>, search: ItemRef, data: DataShape) -> (Option<Self>, Vec<Diagnostic>) {
         let ItemKind::Search(s) = &program.item(search).kind else { return (None, Vec::new()) };
         let Some((field, e)) = s.fields.iter().find(|f| f.0.name == "space") else {
-            let d = Diagnostic::new(&codes::MISSING_ARGUMENT, s.name.span, format!("search `{}` has no `space`", s.name.name));
+            let d = Diagnostic::new(
+                &codes::MISSING_ARGUMENT,
+                s.name.span,
+                format!("search `{}` has no `space`", s.name.name),
+            );
             return (None, vec![d.help("add `space = name(..)`")]);
         };
         let _ = field;
@@ -174,11 +187,19 @@ impl Space {
             _ => None,
         };
         let Some(name) = name else {
-            return (None, vec![Diagnostic::new(&codes::WRONG_TYPE, e.span, "`space` must be a space, with its arguments if it has some")]);
+            return (
+                None,
+                vec![Diagnostic::new(
+                    &codes::WRONG_TYPE,
+                    e.span,
+                    "`space` must be a space, with its arguments if it has some",
+                )],
+            );
         };
         let Some(item) = program.lookup(search.module, &name.name) else {
             let known: Vec<&str> = program.module(search.module).scope.keys().map(String::as_str).collect();
-            let mut d = Diagnostic::new(&codes::UNKNOWN_NAME, name.span, format!("there is no space `{}` here", name.name));
+            let mut d =
+                Diagnostic::new(&codes::UNKNOWN_NAME, name.span, format!("there is no space `{}` here", name.name));
             if let Some(k) = crate::diag::did_you_mean(&name.name, known) {
                 d = d.help(format!("did you mean `{k}`?")).fix(name.span, k, format!("write `{k}`"));
             } else if let Some(m) = crate::sema::stdlib::module_of(&name.name) {
@@ -189,8 +210,20 @@ impl Space {
         match &program.item(item).kind {
             ItemKind::Arch(a) if a.kind == ArchKind::Space => {}
             ItemKind::SpaceAlias { .. } => {
-                return (None, vec![Diagnostic::new(&codes::NEEDS_LATER, name.span, format!("`{}` needs spaces of algorithms or topologies, which this version does not have", name.name))
-                    .here("not a space of networks")]);
+                return (
+                    None,
+                    vec![
+                        Diagnostic::new(
+                            &codes::NEEDS_LATER,
+                            name.span,
+                            format!(
+                                "`{}` needs spaces of algorithms or topologies, which this version does not have",
+                                name.name
+                            ),
+                        )
+                        .here("not a space of networks"),
+                    ],
+                );
             }
             _ => {
                 let d = Diagnostic::new(&codes::WRONG_TYPE, name.span, format!("`{}` is not a space", name.name));
@@ -206,7 +239,12 @@ impl Space {
         Self::new(program, item, None, None)
     }
 
-    fn new(program: &Arc<Program>, item: ItemRef, search: Option<ItemRef>, data: Option<DataShape>) -> (Self, Vec<Diagnostic>) {
+    fn new(
+        program: &Arc<Program>,
+        item: ItemRef,
+        search: Option<ItemRef>,
+        data: Option<DataShape>,
+    ) -> (Self, Vec<Diagnostic>) {
         let mut space = Self { program: program.clone(), item, search, data, checked: Checked::default() };
         let (checked, errors) = space.check();
         space.checked = checked;
@@ -277,7 +315,11 @@ impl Space {
             Value::Tensor(t) => output.clone_from(&t.dims),
             Value::Poison => {}
             v => {
-                let d = Diagnostic::new(&codes::WRONG_TYPE, self.arch().body.span, format!("a space must end in one tensor, not {}", v.kind()));
+                let d = Diagnostic::new(
+                    &codes::WRONG_TYPE,
+                    self.arch().body.span,
+                    format!("a space must end in one tensor, not {}", v.kind()),
+                );
                 el.report(d.here("this is the network's output"));
             }
         }
@@ -288,7 +330,8 @@ impl Space {
         if size.discrete == count::Count::Exact(num_bigint::BigUint::ZERO)
             && let Some((_, span)) = el.forbidden.first()
         {
-            let d = Diagnostic::new(&codes::ALL_FORBIDDEN, *span, "no candidate is left").here("this excludes what remains");
+            let d = Diagnostic::new(&codes::ALL_FORBIDDEN, *span, "no candidate is left")
+                .here("this excludes what remains");
             el.report(d.help("loosen the condition"));
         }
         for d in &mut el.decisions {
@@ -324,7 +367,8 @@ impl Space {
                     if let ExprKind::Call { args, .. } = &e.kind {
                         for (i, a) in args.iter().enumerate() {
                             let value = el.eval(&a.value, &mut scope)?;
-                            let scalars: Vec<&ast::Param> = arch.params.iter().filter(|p| !matches!(p.kind, ParamKind::Tensor(_))).collect();
+                            let scalars: Vec<&ast::Param> =
+                                arch.params.iter().filter(|p| !matches!(p.kind, ParamKind::Tensor(_))).collect();
                             let p = match &a.name {
                                 Some(n) => scalars.iter().find(|p| p.name.name == n.name).copied(),
                                 None => scalars.get(i).copied(),
@@ -333,9 +377,13 @@ impl Space {
                                 let span = a.name.as_ref().map_or(a.value.span, |n| n.span);
                                 let known: Vec<&str> = scalars.iter().map(|p| p.name.name.as_str()).collect();
                                 return el.fail(
-                                    Diagnostic::new(&codes::WRONG_ARGUMENT, span, format!("the space `{}` has no such parameter", arch.name.name))
-                                        .here("unknown argument")
-                                        .help(format!("its parameters are {}", known.join(", "))),
+                                    Diagnostic::new(
+                                        &codes::WRONG_ARGUMENT,
+                                        span,
+                                        format!("the space `{}` has no such parameter", arch.name.name),
+                                    )
+                                    .here("unknown argument")
+                                    .help(format!("its parameters are {}", known.join(", "))),
                                 );
                             };
                             let value = el.typed(p, value, a.value.span)?;
@@ -358,9 +406,13 @@ impl Space {
                 (Some(_), name) => {
                     let span = self.search.map_or(p.name.span, |s| program.item(s).span);
                     return el.fail(
-                        Diagnostic::new(&codes::MISSING_ARGUMENT, p.name.span, format!("the space `{}` needs the argument `{name}`", arch.name.name))
-                            .here("declared here, without a default")
-                            .label(span, "the search does not give it"),
+                        Diagnostic::new(
+                            &codes::MISSING_ARGUMENT,
+                            p.name.span,
+                            format!("the space `{}` needs the argument `{name}`", arch.name.name),
+                        )
+                        .here("declared here, without a default")
+                        .label(span, "the search does not give it"),
                     );
                 }
             };
@@ -398,7 +450,13 @@ impl Space {
                     extras.insert(key, value.unwrap_or(0.0));
                 }
                 Value::Poison => {}
-                v => return el.error(&codes::WRONG_TYPE, a.value.span, format!("a decision in a search block must give a number, not {}", v.kind())),
+                v => {
+                    return el.error(
+                        &codes::WRONG_TYPE,
+                        a.value.span,
+                        format!("a decision in a search block must give a number, not {}", v.kind()),
+                    );
+                }
             }
         }
         Ok(())
@@ -417,8 +475,17 @@ impl Space {
             && d.inputs.len() != tensors.len()
         {
             return el.fail(
-                Diagnostic::new(&codes::DATA_MISFIT, arch.name.span, format!("the space `{}` takes {} tensors, but the data has {} inputs", arch.name.name, tensors.len(), d.inputs.len()))
-                    .here("declared here"),
+                Diagnostic::new(
+                    &codes::DATA_MISFIT,
+                    arch.name.span,
+                    format!(
+                        "the space `{}` takes {} tensors, but the data has {} inputs",
+                        arch.name.name,
+                        tensors.len(),
+                        d.inputs.len()
+                    ),
+                )
+                .here("declared here"),
             );
         }
         let mut out = Vec::new();
@@ -430,13 +497,19 @@ impl Space {
                         None => el.syms.extent("N"),
                     };
                     let shape = &d.inputs[i];
-                    let dims: Vec<Num> = std::iter::once(n).chain(shape.dims.iter().map(|&k| Num::Int(k as i64))).collect();
+                    let dims: Vec<Num> =
+                        std::iter::once(n).chain(shape.dims.iter().map(|&k| Num::Int(k as i64))).collect();
                     if !pattern.iter().any(|d| matches!(d, Dim::Rest(_))) && pattern.len() != dims.len() {
                         let text = el.shape_text(&dims, &BTreeMap::new());
                         let mut e = Diagnostic::new(
                             &codes::DATA_MISFIT,
                             p.name.span,
-                            format!("the data does not fit the space: `{}` has {} dimensions, but the data has {}, {text}", p.name.name, pattern.len(), dims.len()),
+                            format!(
+                                "the data does not fit the space: `{}` has {} dimensions, but the data has {}, {text}",
+                                p.name.name,
+                                pattern.len(),
+                                dims.len()
+                            ),
                         )
                         .here("the space's input");
                         if let Some(s) = self.search {
@@ -515,7 +588,9 @@ impl Space {
             }
             let args: Vec<(String, Value<'a>)> = t.args.iter().map(|(n, v)| (n.clone(), Value::Num(*v))).collect();
             el.silently(|el| {
-                let mut made = |dims: &[i64]| Value::Tensor(el.tensor(dims.iter().map(|&d| Num::Int(d)).collect(), None, false, Span::default()));
+                let mut made = |dims: &[i64]| {
+                    Value::Tensor(el.tensor(dims.iter().map(|&d| Num::Int(d)).collect(), None, false, Span::default()))
+                };
                 let inputs: Vec<Value<'a>> = t.inputs.iter().map(|d| made(d)).collect();
                 let applied: Option<Vec<Value<'a>>> = t.applied.as_ref().map(|xs| xs.iter().map(|d| made(d)).collect());
                 let span = item.decl.name().span;

@@ -185,7 +185,11 @@ impl Space {
     /// The values of an open decision that can be completed.
     pub fn open_options(&self, c: &Candidate, d: &Decision, limit: u64) -> Result<Vec<Choice>, BuildError> {
         let Some(values) = d.domain.values(limit) else {
-            let e = Diagnostic::new(&codes::WRONG_TYPE, d.span, format!("the decision `{}` has too many values to list", d.name));
+            let e = Diagnostic::new(
+                &codes::WRONG_TYPE,
+                d.span,
+                format!("the decision `{}` has too many values to list", d.name),
+            );
             return Err(BuildError::Error(Box::new(e)));
         };
         if !self.has_forbidden() {
@@ -236,4 +240,3 @@ impl Space {
         Ok(Some(out))
     }
 }
-

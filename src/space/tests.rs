@@ -21,10 +21,7 @@ fn checked(text: &str) -> (Space, Vec<String>) {
         .expect("a space");
     let item = ItemRef { module: program.root(), item: item as u32 };
     let (space, errors) = Space::new(&program, item, None, Some(images()));
-    let shown = errors
-        .iter()
-        .map(|d| format!("{} {} | {}", d.code.id, d.message, d.notes.join(" | ")))
-        .collect();
+    let shown = errors.iter().map(|d| format!("{} {} | {}", d.code.id, d.message, d.notes.join(" | "))).collect();
     (space, shown)
 }
 
@@ -85,7 +82,14 @@ fn nasbench201() {
     let s = good(&format!("{HEAD}{NASBENCH201}"));
     assert_eq!(
         names(&s),
-        ["cell.edge(0,1).op", "cell.edge(0,2).op", "cell.edge(1,2).op", "cell.edge(0,3).op", "cell.edge(1,3).op", "cell.edge(2,3).op"]
+        [
+            "cell.edge(0,1).op",
+            "cell.edge(0,2).op",
+            "cell.edge(1,2).op",
+            "cell.edge(0,3).op",
+            "cell.edge(1,3).op",
+            "cell.edge(2,3).op"
+        ]
     );
     assert_eq!(size(&s), "15,625");
     assert_eq!(s.decisions()[0].places.len(), 3);
@@ -123,9 +127,18 @@ space darts(image[N, C, H, W], classes: int, width: int = 4) {{
     ));
     assert!(names(&s).contains(&"normal.node(2).inputs"));
     assert!(names(&s).contains(&"normal.node(3).edge(2).op"));
-    assert_eq!(s.decisions().iter().filter(|d| d.decision.name.starts_with("normal") && d.decision.kind().ends_with("op")).count(), 14);
+    assert_eq!(
+        s.decisions()
+            .iter()
+            .filter(|d| d.decision.name.starts_with("normal") && d.decision.kind().ends_with("op"))
+            .count(),
+        14
+    );
     // (1·3·6·10 · 5^8)^2
-    assert_eq!(size(&s), "4,943,847,656,250,000".replace(",", "").parse::<u64>().map(|_| "4.94e15".to_string()).unwrap());
+    assert_eq!(
+        size(&s),
+        "4,943,847,656,250,000".replace(",", "").parse::<u64>().map(|_| "4.94e15".to_string()).unwrap()
+    );
     samples(&s, 5);
 }
 
@@ -246,7 +259,8 @@ space deep(image[N, C, H, W], classes: int) {{
     assert_eq!(deeper.copies["layer"], [0, 2, 1]);
     assert_eq!(deeper.values["layer(1).kernel"], c.values["layer(1).kernel"]);
     let b = s.build(&deeper, Want::Graph { batch: 2, training: true }).map_err(|e| e.diagnostic()).unwrap();
-    let weights: Vec<&str> = b.graph.inputs().filter(|i| i.1.name.ends_with("conv.w")).map(|i| i.1.name.as_str()).collect();
+    let weights: Vec<&str> =
+        b.graph.inputs().filter(|i| i.1.name.ends_with("conv.w")).map(|i| i.1.name.as_str()).collect();
     assert_eq!(weights, ["conv.w", "layer(0).conv_bn.conv.w", "layer(2).conv_bn.conv.w", "layer(1).conv_bn.conv.w"]);
     let back = s.remove(&deeper, "layer(2).kernel").unwrap();
     assert_eq!(s.renumbered(&back).unwrap().values, c.values);
@@ -297,7 +311,9 @@ fn mismatch_between_alternatives_names_the_decision() {
 
 #[test]
 fn errors_have_codes() {
-    let s = |body: &str| format!("space s(image[N, C, H, W], classes: int) {{ {body} >> global_avg_pool >> linear(classes) }}");
+    let s = |body: &str| {
+        format!("space s(image[N, C, H, W], classes: int) {{ {body} >> global_avg_pool >> linear(classes) }}")
+    };
     for (body, code, part) in [
         ("image >> convv(16, 3)", "E0203", "convv"),
         ("image >> conv(16, kernel = 3)", "E0302", "kernel"),
@@ -308,17 +324,30 @@ fn errors_have_codes() {
         ("image >> conv([8, 16][2], 3)", "E0307", "2"),
         ("image >> conv(16, 3) >> conv(16, 3, groups = 3)", "E0403", "16"),
         ("image >> conv(0, 3)", "E0404", "without elements"),
-        ("let a = choose k from [1, 3]\n let b = choose k from [1, 3]\n image >> conv(4, a) >> conv(4, b)", "E0501", "`k`"),
+        (
+            "let a = choose k from [1, 3]\n let b = choose k from [1, 3]\n image >> conv(4, a) >> conv(4, b)",
+            "E0501",
+            "`k`",
+        ),
         ("motif m(c: int) = conv(choose width from [c, 2 * c], 3)\n image >> m(8) >> m(16)", "E0502", "width"),
         ("let xs = [image >> conv(8, 3)]\n let some = choose some 0.. from xs\n concat(some)", "E0503", "no tensors"),
         ("let k = choose k from [1, 3]\n forbid k <= 3\n image >> conv(16, k)", "E0506", "no candidate"),
         ("image >> conv(16, 3) >> global_avg_pool >> batch_norm", "E0402", "dimensions"),
-        ("var c = 0\n for i in 0..20 { c = c + (choose w from [8, 16, 24]) }\n (image >> conv(c, 3)) + (image >> conv(160, 3))", "E0405", "cannot prove"),
+        (
+            "var c = 0\n for i in 0..20 { c = c + (choose w from [8, 16, 24]) }\n (image >> conv(c, 3)) + (image >> conv(160, 3))",
+            "E0405",
+            "cannot prove",
+        ),
     ] {
         let e = code_of(&s(body));
-        assert!(e.iter().any(|m| m.starts_with(code) && m.contains(part)), "{body}: wanted {code} with {part}, got {e:#?}");
+        assert!(
+            e.iter().any(|m| m.starts_with(code) && m.contains(part)),
+            "{body}: wanted {code} with {part}, got {e:#?}"
+        );
     }
-    let e = code_of("block tree(x[..], depth: int) = tree(x, depth) >> relu\nspace s(image[N, C, H, W], classes: int) = image >> tree(3) >> global_avg_pool >> linear(classes)");
+    let e = code_of(
+        "block tree(x[..], depth: int) = tree(x, depth) >> relu\nspace s(image[N, C, H, W], classes: int) = image >> tree(3) >> global_avg_pool >> linear(classes)",
+    );
     assert!(e.iter().any(|m| m.starts_with("E0308")), "{e:?}");
 }
 

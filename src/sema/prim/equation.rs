@@ -63,7 +63,11 @@ impl Lowering<'_> {
         if let Some(d) = declared
             && d.len() != ranks
         {
-            return Err(Diagnostic::new(&codes::PRIM_RANK, name.span, format!("`{}` has {} dimensions", name.name, d.len())));
+            return Err(Diagnostic::new(
+                &codes::PRIM_RANK,
+                name.span,
+                format!("`{}` has {} dimensions", name.name, d.len()),
+            ));
         }
         let mut axes = Vec::new();
         for i in indices {
@@ -77,8 +81,7 @@ impl Lowering<'_> {
             }
         }
         let is_output = self.p.outputs.iter().any(|o| o.name.name == name.name);
-        let label =
-            if is_output { self.ctx.label.to_owned() } else { format!("{}.{}", self.ctx.label, name.name) };
+        let label = if is_output { self.ctx.label.to_owned() } else { format!("{}.{}", self.ctx.label, name.name) };
         self.node(&axes, value, &label)
     }
 
@@ -369,8 +372,10 @@ impl Lowering<'_> {
         }
         match self.tensors.get(&id.name) {
             Some(&t) if self.g.node(t).shape.is_empty() => Ok(Value::Val(f.push(Op::Read(t, Vec::new())))),
-            Some(&t) => Err(Diagnostic::new(&codes::PRIM_RANK, e.span, format!("`{}` needs its indices here", id.name))
-                .here(format!("it has {}", super::shape::count(self.g.node(t).shape.len(), "dimension")))),
+            Some(&t) => {
+                Err(Diagnostic::new(&codes::PRIM_RANK, e.span, format!("`{}` needs its indices here", id.name))
+                    .here(format!("it has {}", super::shape::count(self.g.node(t).shape.len(), "dimension"))))
+            }
             None => Err(Diagnostic::new(&codes::PRIM_NAME, e.span, format!("unknown name `{}`", id.name))),
         }
     }
@@ -604,12 +609,10 @@ impl Lowering<'_> {
                     (BinOp::Add, _) => Ok(a.plus(&b, 1)),
                     (BinOp::Sub, _) => Ok(a.plus(&b, -1)),
                     (BinOp::Mul, Some((i, c))) => Ok(i.times(c)),
-                    (BinOp::Div | BinOp::Rem, Some((_, c))) if c <= 0 => Err(Diagnostic::new(
-                        &codes::PRIM_ARITHMETIC,
-                        e.span,
-                        format!("an index is divided by {c}"),
-                    )
-                    .help("indices are divided by positive numbers only")),
+                    (BinOp::Div | BinOp::Rem, Some((_, c))) if c <= 0 => {
+                        Err(Diagnostic::new(&codes::PRIM_ARITHMETIC, e.span, format!("an index is divided by {c}"))
+                            .help("indices are divided by positive numbers only"))
+                    }
                     (BinOp::Div, Some((i, c))) => Ok(divide(i, c, &f.extents)),
                     (BinOp::Rem, Some((i, c))) => Ok(remainder(i, c, &f.extents)),
                     _ => Err(non_affine(e)),

@@ -224,8 +224,7 @@ fn operands(op: &Op, mut f: impl FnMut(Val)) {
 
 /// `i == n * a + b`, where `a` takes all that is a multiple of `n`.
 fn split(i: &Index, n: i64) -> (Index, Index) {
-    let (mut a, mut b) =
-        (Index::constant(i.constant.div_euclid(n)), Index::constant(i.constant.rem_euclid(n)));
+    let (mut a, mut b) = (Index::constant(i.constant.div_euclid(n)), Index::constant(i.constant.rem_euclid(n)));
     for (atom, c) in &i.terms {
         if c % n == 0 {
             a.terms.push((atom.clone(), c / n));

@@ -37,7 +37,13 @@ impl<'a> Elab<'a, '_> {
 
     fn is_operation(&self, v: &Value<'a>, span: Span) -> R<()> {
         match v {
-            Value::Op(_) | Value::None | Value::Item(_) | Value::Builtin(_) | Value::Lambda(_) | Value::Case(_) | Value::Poison => Ok(()),
+            Value::Op(_)
+            | Value::None
+            | Value::Item(_)
+            | Value::Builtin(_)
+            | Value::Lambda(_)
+            | Value::Case(_)
+            | Value::Poison => Ok(()),
             _ => self.fail(
                 Diagnostic::new(&codes::WRONG_TYPE, span, format!("{} cannot stand in a pipeline", v.kind()))
                     .here("`>>` takes tensors and operations")
@@ -55,10 +61,7 @@ impl<'a> Elab<'a, '_> {
                 None => Ok(Value::None),
             },
             Value::Item(item) => {
-                let args = inputs
-                    .into_iter()
-                    .map(|value| super::call::Argument { name: None, value, span })
-                    .collect();
+                let args = inputs.into_iter().map(|value| super::call::Argument { name: None, value, span }).collect();
                 self.call_item(item, args, span)
             }
             Value::Builtin(b) => self.apply_builtin(*b, &[], inputs, span),
@@ -77,7 +80,10 @@ impl<'a> Elab<'a, '_> {
             }
             Value::Op(op) => {
                 let op = op.clone();
-                if self.checking() && op.place.path == op.place.owner && self.templates.get(&*op.place.owner).is_some_and(|t| t.applied.is_none()) {
+                if self.checking()
+                    && op.place.path == op.place.owner
+                    && self.templates.get(&*op.place.owner).is_some_and(|t| t.applied.is_none())
+                {
                     let shapes = self.known_shapes(&inputs);
                     if let Some(t) = self.templates.get_mut(&*op.place.owner) {
                         t.applied = shapes;
@@ -86,7 +92,8 @@ impl<'a> Elab<'a, '_> {
                 self.in_place(&op, |el| el.apply_op(&op, inputs, span))
             }
             v => self.fail(
-                Diagnostic::new(&codes::WRONG_TYPE, span, format!("{} is not an operation", v.kind())).here("applied to a tensor here"),
+                Diagnostic::new(&codes::WRONG_TYPE, span, format!("{} is not an operation", v.kind()))
+                    .here("applied to a tensor here"),
             ),
         }
     }
@@ -94,11 +101,20 @@ impl<'a> Elab<'a, '_> {
     fn apply_op(&mut self, op: &Rc<Op<'a>>, inputs: Vec<Value<'a>>, span: Span) -> R<Value<'a>> {
         match &op.kind {
             OpKind::Call(item, bound) => {
-                let wanted = item.decl.params().iter().filter(|p| matches!(p.kind, crate::syntax::ast::ParamKind::Tensor(_))).count();
+                let wanted = item
+                    .decl
+                    .params()
+                    .iter()
+                    .filter(|p| matches!(p.kind, crate::syntax::ast::ParamKind::Tensor(_)))
+                    .count();
                 if inputs.len() != wanted {
                     return self.fail(
-                        Diagnostic::new(&codes::WRONG_ARGUMENT, span, format!("`{}` takes {wanted} tensors, but gets {}", item.decl.name().name, inputs.len()))
-                            .label(item.decl.name().span, "declared here"),
+                        Diagnostic::new(
+                            &codes::WRONG_ARGUMENT,
+                            span,
+                            format!("`{}` takes {wanted} tensors, but gets {}", item.decl.name().name, inputs.len()),
+                        )
+                        .label(item.decl.name().span, "declared here"),
                     );
                 }
                 self.invoke(item, inputs, bound.clone(), op.span)
@@ -147,11 +163,17 @@ impl<'a> Elab<'a, '_> {
             return self.error(&codes::WRONG_TYPE, span, format!("a repeat needs a number, not {}", n.kind()));
         };
         let Some((_, most)) = self.int_bounds(*n) else {
-            return self.error(&codes::CANNOT_PROVE, span, "the number of copies is not known while the space is checked");
+            return self.error(
+                &codes::CANNOT_PROVE,
+                span,
+                "the number of copies is not known while the space is checked",
+            );
         };
         let path = super::join(&self.place.path, label);
         let ids: Vec<u32> = match &self.mode {
-            super::Mode::Build { oracle, .. } if !self.dry => oracle.copies(&path).filter(|c| c.len() == most.max(0) as usize),
+            super::Mode::Build { oracle, .. } if !self.dry => {
+                oracle.copies(&path).filter(|c| c.len() == most.max(0) as usize)
+            }
             _ => None,
         }
         .unwrap_or_else(|| (0..most.max(0) as u32).collect());
@@ -198,10 +220,13 @@ impl<'a> Elab<'a, '_> {
             Value::None => self.fail(
                 Diagnostic::new(&codes::SHAPE, span, "`none` has no shape here")
                     .here("nothing tells how many zeros these are")
-                    .help("`none` stands among alternatives that have a shape, or in a sum or concatenation with others"),
+                    .help(
+                        "`none` stands among alternatives that have a shape, or in a sum or concatenation with others",
+                    ),
             ),
             other => self.fail(
-                Diagnostic::new(&codes::WRONG_TYPE, span, format!("expected a tensor, found {}", other.kind())).here("not a tensor"),
+                Diagnostic::new(&codes::WRONG_TYPE, span, format!("expected a tensor, found {}", other.kind()))
+                    .here("not a tensor"),
             ),
         }
     }

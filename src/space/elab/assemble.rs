@@ -21,14 +21,26 @@ impl<'a> Elab<'a, '_> {
         span: Span,
     ) -> R<Value<'a>> {
         let Value::Num(Num::Int(n)) = n else {
-            return self.error(&codes::WRONG_TYPE, a.nodes.span, format!("the number of nodes must be a known whole number, not {}", n.kind()));
+            return self.error(
+                &codes::WRONG_TYPE,
+                a.nodes.span,
+                format!("the number of nodes must be a known whole number, not {}", n.kind()),
+            );
         };
         let n = *n;
         if n < 2 {
-            return self.error(&codes::WRONG_TYPE, a.nodes.span, format!("an assembly needs at least 2 nodes, the input and the output, not {n}"));
+            return self.error(
+                &codes::WRONG_TYPE,
+                a.nodes.span,
+                format!("an assembly needs at least 2 nodes, the input and the output, not {n}"),
+            );
         }
         if inputs.len() != 1 {
-            return self.error(&codes::WRONG_ARGUMENT, span, format!("an assembly takes one tensor, but gets {}", inputs.len()));
+            return self.error(
+                &codes::WRONG_ARGUMENT,
+                span,
+                format!("an assembly takes one tensor, but gets {}", inputs.len()),
+            );
         }
         let literal = match &a.edges {
             Some(e) => Some(self.literal_edges(e, n, scope)?),
@@ -39,7 +51,8 @@ impl<'a> Elab<'a, '_> {
             let mut incoming = Vec::new();
             for i in 0..j {
                 let name = format!("edge({i},{j})");
-                let given = literal.as_ref().and_then(|l| l.iter().find(|(at, _)| *at == (i, j)).map(|(_, v)| v.clone()));
+                let given =
+                    literal.as_ref().and_then(|l| l.iter().find(|(at, _)| *at == (i, j)).map(|(_, v)| v.clone()));
                 if literal.is_some() && given.is_none() {
                     continue;
                 }
@@ -57,7 +70,11 @@ impl<'a> Elab<'a, '_> {
                 incoming.push(Element { when: Num::Bool(true), value, index: i as usize });
             }
             if incoming.is_empty() {
-                return self.error(&codes::EMPTY_CHOICE, span, format!("node {j} of the assembly has no incoming edge"));
+                return self.error(
+                    &codes::EMPTY_CHOICE,
+                    span,
+                    format!("node {j} of the assembly has no incoming edge"),
+                );
             }
             let list = Value::List(Rc::new(incoming));
             let name = format!("node({j})");
@@ -117,7 +134,11 @@ impl<'a> Elab<'a, '_> {
             match at {
                 Some((i, j)) if 0 <= i && i < j && j < n => out.push(((i, j), v.clone())),
                 Some((i, j)) => {
-                    return self.error(&codes::OUT_OF_RANGE, e.span, format!("edge ({i}, {j}) does not go from an earlier to a later one of {n} nodes"));
+                    return self.error(
+                        &codes::OUT_OF_RANGE,
+                        e.span,
+                        format!("edge ({i}, {j}) does not go from an earlier to a later one of {n} nodes"),
+                    );
                 }
                 None => return self.error(&codes::WRONG_TYPE, e.span, "the key of an edge is a pair of node numbers"),
             }

@@ -22,7 +22,11 @@ impl<'a> Elab<'a, '_> {
                 None => inputs.push(a.value),
                 Some("axis") if matches!(b, Builtin::Concat | Builtin::Split) => extra.push(a.value),
                 Some(n) => {
-                    return self.error(&codes::WRONG_ARGUMENT, a.span, format!("`{}` has no parameter `{n}`", name_of(b)));
+                    return self.error(
+                        &codes::WRONG_ARGUMENT,
+                        a.span,
+                        format!("`{}` has no parameter `{n}`", name_of(b)),
+                    );
                 }
             }
         }
@@ -46,13 +50,21 @@ impl<'a> Elab<'a, '_> {
     pub(crate) fn rounded_division(&mut self, b: Builtin, x: Num, y: Num, span: Span) -> R<Value<'a>> {
         let zero = self.syms.cmp(crate::sema::sym::Cmp::Eq, y, Num::Int(0));
         let ok = self.syms.not(zero);
-        self.require(ok, span, |_, _| Diagnostic::new(&codes::DIVISION, span, "division by zero").here("the divisor is 0"))?;
+        self.require(ok, span, |_, _| {
+            Diagnostic::new(&codes::DIVISION, span, "division by zero").here("the divisor is 0")
+        })?;
         let f = if b == Builtin::Ceil { Fun::CeilDiv } else { Fun::FloorDiv };
         Ok(Value::Num(self.syms.fun(f, x, y)))
     }
 
     /// A built-in on values; `args` are what was given when it was made an operation.
-    pub(crate) fn apply_builtin(&mut self, b: Builtin, args: &[Value<'a>], mut inputs: Vec<Value<'a>>, span: Span) -> R<Value<'a>> {
+    pub(crate) fn apply_builtin(
+        &mut self,
+        b: Builtin,
+        args: &[Value<'a>],
+        mut inputs: Vec<Value<'a>>,
+        span: Span,
+    ) -> R<Value<'a>> {
         if let Some(i) = inputs.iter().position(|v| matches!(v, Value::Case(_))) {
             let case = inputs[i].clone();
             return self.each_case(&case, span, &mut |el, v| {
@@ -68,7 +80,11 @@ impl<'a> Elab<'a, '_> {
             if n.contains(&inputs.len()) {
                 return Ok(());
             }
-            let d = Diagnostic::new(&codes::WRONG_ARGUMENT, span, format!("`{}` does not take {} arguments", name_of(b), inputs.len()));
+            let d = Diagnostic::new(
+                &codes::WRONG_ARGUMENT,
+                span,
+                format!("`{}` does not take {} arguments", name_of(b), inputs.len()),
+            );
             el.fail(d.help(doc_of(b)))
         };
         match b {
@@ -112,11 +128,18 @@ impl<'a> Elab<'a, '_> {
             Builtin::Split => {
                 let given: Vec<Value<'a>> = inputs.iter().skip(1).chain(args).cloned().collect();
                 let Value::Tensor(t) = &inputs[0] else {
-                    return self.error(&codes::WRONG_TYPE, span, format!("`split` takes a tensor, not {}", inputs[0].kind()));
+                    return self.error(
+                        &codes::WRONG_TYPE,
+                        span,
+                        format!("`split` takes a tensor, not {}", inputs[0].kind()),
+                    );
                 };
                 let t = t.clone();
                 let Some(n) = given.first() else {
-                    return self.fail(Diagnostic::new(&codes::MISSING_ARGUMENT, span, "`split` needs the number of parts").help(doc_of(b)));
+                    return self.fail(
+                        Diagnostic::new(&codes::MISSING_ARGUMENT, span, "`split` needs the number of parts")
+                            .help(doc_of(b)),
+                    );
                 };
                 let n = self.known(n, span)?;
                 let axis = given.get(1).map_or(Ok(1), |v| self.known(v, span))?;
@@ -140,9 +163,17 @@ impl<'a> Elab<'a, '_> {
             Builtin::Shape => {
                 wants(1..=1, self)?;
                 let Value::Tensor(t) = &inputs[0] else {
-                    return self.error(&codes::WRONG_TYPE, span, format!("`shape` takes a tensor, not {}", inputs[0].kind()));
+                    return self.error(
+                        &codes::WRONG_TYPE,
+                        span,
+                        format!("`shape` takes a tensor, not {}", inputs[0].kind()),
+                    );
                 };
-                let list = t.dims.iter().enumerate().map(|(index, &d)| Element { when: Num::Bool(true), value: Value::Num(d), index });
+                let list = t.dims.iter().enumerate().map(|(index, &d)| Element {
+                    when: Num::Bool(true),
+                    value: Value::Num(d),
+                    index,
+                });
                 Ok(Value::List(Rc::new(list.collect())))
             }
             Builtin::Zeros => {
@@ -179,7 +210,11 @@ impl<'a> Elab<'a, '_> {
                 wants(1..=1, self)?;
                 let n = self.num(&inputs[0], span)?;
                 let Some(x) = n.as_f64() else {
-                    return self.error(&codes::CANNOT_PROVE, span, format!("`{}` of a number that depends on decisions", name_of(b)));
+                    return self.error(
+                        &codes::CANNOT_PROVE,
+                        span,
+                        format!("`{}` of a number that depends on decisions", name_of(b)),
+                    );
                 };
                 Ok(Value::Num(Num::Float(match b {
                     Builtin::Exp => x.exp(),
@@ -281,7 +316,8 @@ impl<'a> Elab<'a, '_> {
             Value::Num(n) => Ok(*n),
             Value::Poison => Ok(Num::Int(1)),
             Value::Case(cases) => {
-                let nums = cases.iter().map(|(c, v)| Ok((*c, Value::Num(self.num(v, span)?)))).collect::<R<Vec<_>>>()?;
+                let nums =
+                    cases.iter().map(|(c, v)| Ok((*c, Value::Num(self.num(v, span)?)))).collect::<R<Vec<_>>>()?;
                 match self.merge(Split::Conditions, nums, span)? {
                     Value::Num(n) => Ok(n),
                     _ => Ok(Num::Int(1)),
@@ -294,7 +330,9 @@ impl<'a> Elab<'a, '_> {
     fn known(&mut self, v: &Value<'a>, span: Span) -> R<i64> {
         match v {
             Value::Num(Num::Int(i)) => Ok(*i),
-            other => self.error(&codes::WRONG_TYPE, span, format!("expected a known whole number, found {}", other.kind())),
+            other => {
+                self.error(&codes::WRONG_TYPE, span, format!("expected a known whole number, found {}", other.kind()))
+            }
         }
     }
 }

@@ -99,7 +99,11 @@ impl<'a> Elab<'a, '_> {
                     },
                 };
                 let Some(f) = f else {
-                    return self.error(&codes::UNKNOWN_NAME, name.span, format!("{} has no method `{}`", receiver.kind(), name.name));
+                    return self.error(
+                        &codes::UNKNOWN_NAME,
+                        name.span,
+                        format!("{} has no method `{}`", receiver.kind(), name.name),
+                    );
                 };
                 args.insert(0, Argument { name: None, value: receiver, span: base.span });
                 self.call_value(&f, args, span)
@@ -136,7 +140,8 @@ impl<'a> Elab<'a, '_> {
                 self.each_case(&f, span, &mut |el, f| el.call_value(f, args.clone(), span))
             }
             _ => self.fail(
-                Diagnostic::new(&codes::WRONG_TYPE, span, format!("{} cannot be called", f.kind())).here("not an operation or a function"),
+                Diagnostic::new(&codes::WRONG_TYPE, span, format!("{} cannot be called", f.kind()))
+                    .here("not an operation or a function"),
             ),
         }
     }
@@ -145,7 +150,9 @@ impl<'a> Elab<'a, '_> {
     pub(crate) fn call_item(&mut self, item: &Rc<Item<'a>>, args: Vec<Argument<'a>>, span: Span) -> R<Value<'a>> {
         let params = item.decl.params();
         let tensors: Vec<&'a ast::Param> = params.iter().filter(|p| matches!(p.kind, ParamKind::Tensor(_))).collect();
-        let first_is_tensor = args.first().is_some_and(|a| a.name.is_none() && (a.value.is_tensor_like() || matches!(a.value, Value::None)));
+        let first_is_tensor = args
+            .first()
+            .is_some_and(|a| a.name.is_none() && (a.value.is_tensor_like() || matches!(a.value, Value::None)));
         let named_tensor = args.iter().any(|a| a.name.is_some_and(|n| tensors.iter().any(|t| t.name.name == n.name)));
         let direct = tensors.is_empty() || first_is_tensor || named_tensor;
         let mut inputs: Vec<Option<Value<'a>>> = vec![None; tensors.len()];
@@ -158,9 +165,13 @@ impl<'a> Elab<'a, '_> {
                     None => {
                         let n = params.len() - if direct { 0 } else { tensors.len() };
                         return self.fail(
-                            Diagnostic::new(&codes::WRONG_ARGUMENT, a.span, format!("`{}` takes {n} arguments here, this is one more", item.decl.name().name))
-                                .here("too many arguments")
-                                .label(item.decl.name().span, "declared here"),
+                            Diagnostic::new(
+                                &codes::WRONG_ARGUMENT,
+                                a.span,
+                                format!("`{}` takes {n} arguments here, this is one more", item.decl.name().name),
+                            )
+                            .here("too many arguments")
+                            .label(item.decl.name().span, "declared here"),
                         );
                     }
                 },
@@ -186,13 +197,21 @@ impl<'a> Elab<'a, '_> {
             return Ok(self.op(OpKind::Call(item.clone(), bound), span));
         }
         let Some(inputs) = inputs.iter().cloned().collect::<Option<Vec<_>>>() else {
-            let lacking: Vec<String> =
-                tensors.iter().zip(&inputs).filter(|(_, v)| v.is_none()).map(|(t, _)| format!("`{}`", t.name.name)).collect();
+            let lacking: Vec<String> = tensors
+                .iter()
+                .zip(&inputs)
+                .filter(|(_, v)| v.is_none())
+                .map(|(t, _)| format!("`{}`", t.name.name))
+                .collect();
             return self.fail(
-                Diagnostic::new(&codes::WRONG_ARGUMENT, span, format!("`{}` also needs the tensor {}", item.decl.name().name, lacking.join(", ")))
-                    .here("some tensors are given, but not all")
-                    .label(item.decl.name().span, "declared here")
-                    .help("give all tensors first, or none to get an operation"),
+                Diagnostic::new(
+                    &codes::WRONG_ARGUMENT,
+                    span,
+                    format!("`{}` also needs the tensor {}", item.decl.name().name, lacking.join(", ")),
+                )
+                .here("some tensors are given, but not all")
+                .label(item.decl.name().span, "declared here")
+                .help("give all tensors first, or none to get an operation"),
             );
         };
         self.missing(item, &bound, span)?;
@@ -205,9 +224,13 @@ impl<'a> Elab<'a, '_> {
 
     fn unknown_argument<T>(&self, item: &Item<'a>, n: &ast::Ident) -> R<T> {
         let known: Vec<&str> = item.decl.params().iter().map(|p| p.name.name.as_str()).collect();
-        let mut d = Diagnostic::new(&codes::WRONG_ARGUMENT, n.span, format!("`{}` has no parameter `{}`", item.decl.name().name, n.name))
-            .here("unknown argument")
-            .label(item.decl.name().span, "declared here");
+        let mut d = Diagnostic::new(
+            &codes::WRONG_ARGUMENT,
+            n.span,
+            format!("`{}` has no parameter `{}`", item.decl.name().name, n.name),
+        )
+        .here("unknown argument")
+        .label(item.decl.name().span, "declared here");
         d = match did_you_mean(&n.name, known.iter().copied()) {
             Some(k) => d.help(format!("did you mean `{k}`?")).fix(n.span, k, format!("write `{k}`")),
             None => d.help(format!("its parameters are {}", known.join(", "))),
@@ -217,11 +240,18 @@ impl<'a> Elab<'a, '_> {
 
     fn missing(&self, item: &Item<'a>, bound: &[(String, Value<'a>)], span: Span) -> R<()> {
         for p in item.decl.params() {
-            if !matches!(p.kind, ParamKind::Tensor(_)) && p.default.is_none() && !bound.iter().any(|(n, _)| *n == p.name.name) {
+            if !matches!(p.kind, ParamKind::Tensor(_))
+                && p.default.is_none()
+                && !bound.iter().any(|(n, _)| *n == p.name.name)
+            {
                 return self.fail(
-                    Diagnostic::new(&codes::MISSING_ARGUMENT, span, format!("`{}` needs the argument `{}`", item.decl.name().name, p.name.name))
-                        .here(format!("`{}` is missing", p.name.name))
-                        .label(p.name.span, "declared here, without a default"),
+                    Diagnostic::new(
+                        &codes::MISSING_ARGUMENT,
+                        span,
+                        format!("`{}` needs the argument `{}`", item.decl.name().name, p.name.name),
+                    )
+                    .here(format!("`{}` is missing", p.name.name))
+                    .label(p.name.span, "declared here, without a default"),
                 );
             }
         }
@@ -247,14 +277,24 @@ impl<'a> Elab<'a, '_> {
             return Ok(v);
         }
         self.fail(
-            Diagnostic::new(&codes::WRONG_TYPE, span, format!("`{}` must be {}, not {}", p.name.name, article(&name.name), v.kind()))
-                .here(format!("this is {}", v.kind()))
-                .label(p.name.span, format!("declared as `{}`", name.name)),
+            Diagnostic::new(
+                &codes::WRONG_TYPE,
+                span,
+                format!("`{}` must be {}, not {}", p.name.name, article(&name.name), v.kind()),
+            )
+            .here(format!("this is {}", v.kind()))
+            .label(p.name.span, format!("declared as `{}`", name.name)),
         )
     }
 
     /// Runs `f` one call deeper. Equal calls inside each other never end.
-    pub(crate) fn deeper<T>(&mut self, name: &'a str, span: Span, key: String, f: impl FnOnce(&mut Self) -> R<T>) -> R<T> {
+    pub(crate) fn deeper<T>(
+        &mut self,
+        name: &'a str,
+        span: Span,
+        key: String,
+        f: impl FnOnce(&mut Self) -> R<T>,
+    ) -> R<T> {
         let endless = !key.is_empty() && self.calls.iter().any(|c| c.key == key);
         if endless || self.calls.len() >= MAX_CALLS {
             let first = self.calls.iter().find(|c| c.name == name).map(|c| c.span);
@@ -389,7 +429,13 @@ impl<'a> Elab<'a, '_> {
     }
 
     /// One use of a motif: its decisions stand under its own path, its weights under the site.
-    fn stamp(&mut self, item: &Rc<Item<'a>>, a: &'a ast::Arch, inputs: &[Value<'a>], scope: &mut Scope<'a>) -> R<Value<'a>> {
+    fn stamp(
+        &mut self,
+        item: &Rc<Item<'a>>,
+        a: &'a ast::Arch,
+        inputs: &[Value<'a>],
+        scope: &mut Scope<'a>,
+    ) -> R<Value<'a>> {
         let path = item.path.clone();
         let stamp = self.new_stamp();
         self.stamps_of.entry(self.place.owner.to_string()).or_default().insert(path.to_string());
@@ -440,7 +486,12 @@ impl<'a> Elab<'a, '_> {
                 Diagnostic::new(
                     &codes::RANK,
                     span,
-                    format!("`{}` takes a tensor of {fixed} dimensions, but gets {} of {}", item.decl.name().name, shape, dims.len()),
+                    format!(
+                        "`{}` takes a tensor of {fixed} dimensions, but gets {} of {}",
+                        item.decl.name().name,
+                        shape,
+                        dims.len()
+                    ),
                 )
                 .here(format!("the input has the shape {shape}"))
                 .label(p.name.span, "declared here"),
@@ -448,7 +499,8 @@ impl<'a> Elab<'a, '_> {
         }
         let after = rest.map_or(0, |r| pattern.len() - r - 1);
         let before = rest.unwrap_or(pattern.len());
-        let pairs = (0..before).map(|i| (i, i)).chain((0..after).map(|i| (pattern.len() - after + i, dims.len() - after + i)));
+        let pairs =
+            (0..before).map(|i| (i, i)).chain((0..after).map(|i| (pattern.len() - after + i, dims.len() - after + i)));
         for (pi, di) in pairs {
             let Dim::Expr(e) = &pattern[pi] else { continue };
             let found = dims[di];
@@ -466,7 +518,12 @@ impl<'a> Elab<'a, '_> {
                 Diagnostic::new(
                     &codes::SHAPE,
                     span,
-                    format!("`{}` needs {} here, but the input has {}", item.decl.name().name, show(expected), show(found)),
+                    format!(
+                        "`{}` needs {} here, but the input has {}",
+                        item.decl.name().name,
+                        show(expected),
+                        show(found)
+                    ),
                 )
                 .here(format!("the input has the shape {}", el.shape_text(&whole, a)))
                 .label(e.span, format!("must be {}", show(expected)))

@@ -72,7 +72,9 @@ impl<'a> Elab<'a, '_> {
                 let domain = self.number_domain(range, step.as_ref(), *log, s)?;
                 self.choose_number(domain, short, at, given)
             }
-            (ast::Domain::In { .. }, _) => self.error(&codes::WRONG_TYPE, span, "several numbers are chosen `from` a list, not `in` a range"),
+            (ast::Domain::In { .. }, _) => {
+                self.error(&codes::WRONG_TYPE, span, "several numbers are chosen `from` a list, not `in` a range")
+            }
         }
     }
 
@@ -193,10 +195,14 @@ impl<'a> Elab<'a, '_> {
         for (i, l) in labels.iter().enumerate() {
             if let Some(j) = labels[..i].iter().position(|m| m == l) {
                 return self.fail(
-                    Diagnostic::new(&codes::DUPLICATE_DECISION, alts[i].span, format!("two alternatives are both called `{l}`"))
-                        .here("again here")
-                        .label(alts[j].span, "first here")
-                        .help("label them: `name: alternative`"),
+                    Diagnostic::new(
+                        &codes::DUPLICATE_DECISION,
+                        alts[i].span,
+                        format!("two alternatives are both called `{l}`"),
+                    )
+                    .here("again here")
+                    .label(alts[j].span, "first here")
+                    .help("label them: `name: alternative`"),
                 );
             }
         }
@@ -228,7 +234,9 @@ impl<'a> Elab<'a, '_> {
                 let Some(j) = alts.iter().position(|a| !matches!(a.value.kind, ExprKind::None)) else { return Ok(v) };
                 let sibling = self.dry_run(|el| el.alternative(&alts[j], short, &labels[j], s))?;
                 match sibling {
-                    Value::Op(_) | Value::Item(_) | Value::Builtin(_) | Value::Lambda(_) => Ok(self.op(OpKind::ZerosLike(sibling), alts[i].span)),
+                    Value::Op(_) | Value::Item(_) | Value::Builtin(_) | Value::Lambda(_) => {
+                        Ok(self.op(OpKind::ZerosLike(sibling), alts[i].span))
+                    }
                     other => self.zeros_like(&other, alts[i].span),
                 }
             }
@@ -289,7 +297,9 @@ impl<'a> Elab<'a, '_> {
             any = self.syms.or(any, x.when);
         }
         self.require(any, list, |_, _| {
-            Diagnostic::new(&codes::EMPTY_CHOICE, span, "there is nothing to choose from").here("a choice among no elements").label(list, "this list is empty")
+            Diagnostic::new(&codes::EMPTY_CHOICE, span, "there is nothing to choose from")
+                .here("a choice among no elements")
+                .label(list, "this list is empty")
         })?;
         let domain = Domain::One { options, weights: None };
         let available: Vec<Num> = xs.iter().map(|x| x.when).collect();
@@ -343,9 +353,16 @@ impl<'a> Elab<'a, '_> {
         };
         if lo < 0 || lo > hi || lo > n {
             return self.fail(
-                Diagnostic::new(&codes::EMPTY_CHOICE, span, format!("{} elements cannot be chosen from {n}", if lo == hi { lo.to_string() } else { format!("{lo} to {hi}") }))
-                    .here("no such subset")
-                    .label(list, format!("{n} elements")),
+                Diagnostic::new(
+                    &codes::EMPTY_CHOICE,
+                    span,
+                    format!(
+                        "{} elements cannot be chosen from {n}",
+                        if lo == hi { lo.to_string() } else { format!("{lo} to {hi}") }
+                    ),
+                )
+                .here("no such subset")
+                .label(list, format!("{n} elements")),
             );
         }
         let domain = Domain::Subset { options, lo: lo as usize, hi: hi as usize };
@@ -381,7 +398,13 @@ impl<'a> Elab<'a, '_> {
 
     // ---- numbers ----
 
-    fn number_domain(&mut self, range: &'a ast::Expr, step: Option<&'a ast::Expr>, log: bool, s: &mut Scope<'a>) -> R<Domain> {
+    fn number_domain(
+        &mut self,
+        range: &'a ast::Expr,
+        step: Option<&'a ast::Expr>,
+        log: bool,
+        s: &mut Scope<'a>,
+    ) -> R<Domain> {
         let ExprKind::Range { lo: Some(lo), hi: Some(hi), inclusive } = &range.kind else {
             return self.error(&codes::WRONG_TYPE, range.span, "a number is chosen in a range with two ends: `1..=8`");
         };
@@ -389,7 +412,8 @@ impl<'a> Elab<'a, '_> {
         let step = step.map(|e| self.number(e, s)).transpose()?;
         let ends = |el: &Self| {
             el.fail(
-                Diagnostic::new(&codes::EMPTY_CHOICE, range.span, "this range has no numbers to choose from").here("the lower end must come first"),
+                Diagnostic::new(&codes::EMPTY_CHOICE, range.span, "this range has no numbers to choose from")
+                    .here("the lower end must come first"),
             )
         };
         if let (Num::Int(a), Num::Int(b), None | Some(Num::Int(_))) = (a, b, step) {
@@ -403,9 +427,13 @@ impl<'a> Elab<'a, '_> {
             }
             if (last - a) / step >= MAX_OPTIONS {
                 return self.fail(
-                    Diagnostic::new(&codes::EMPTY_CHOICE, range.span, format!("more than {MAX_OPTIONS} numbers to choose from"))
-                        .here("too many options")
-                        .help("give a `step`, or choose a real number: `1.0..1e6 log`"),
+                    Diagnostic::new(
+                        &codes::EMPTY_CHOICE,
+                        range.span,
+                        format!("more than {MAX_OPTIONS} numbers to choose from"),
+                    )
+                    .here("too many options")
+                    .help("give a `step`, or choose a real number: `1.0..1e6 log`"),
                 );
             }
             let numbers: Vec<i64> = (0..=(last - a) / step).map(|i| a + i * step).collect();
@@ -485,7 +513,12 @@ fn options(xs: &[Element]) -> Vec<Choice> {
 
 fn first_of(d: &Domain) -> Choice {
     match d {
-        Domain::One { options, .. } => options.iter().find(|o| **o != Choice::Text("none".to_string())).or(options.first()).cloned().unwrap_or(Choice::Int(0)),
+        Domain::One { options, .. } => options
+            .iter()
+            .find(|o| **o != Choice::Text("none".to_string()))
+            .or(options.first())
+            .cloned()
+            .unwrap_or(Choice::Int(0)),
         Domain::Subset { options, lo, .. } => Choice::Many(options.iter().take(*lo).cloned().collect()),
         Domain::Real { lo, .. } => Choice::Float(*lo),
     }

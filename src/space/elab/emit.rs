@@ -70,7 +70,12 @@ impl<'a> Elab<'a, '_> {
                 continue;
             };
             let first = first.clone();
-            self.require_same_shape(&first, &rest, span, &format!("`{}` and the other inputs of `{}`", param.name.name, p.name.name))?;
+            self.require_same_shape(
+                &first,
+                &rest,
+                span,
+                &format!("`{}` and the other inputs of `{}`", param.name.name, p.name.name),
+            )?;
         }
         Ok(found.unwrap_or_default())
     }
@@ -79,7 +84,11 @@ impl<'a> Elab<'a, '_> {
         if a.len() != b.len() {
             let none = Assignment::new();
             let (x, y) = (self.shape_text(a, &none), self.shape_text(b, &none));
-            return self.fail(Diagnostic::new(&codes::SHAPE, span, format!("{what} have different shapes: {x} and {y}")));
+            return self.fail(Diagnostic::new(
+                &codes::SHAPE,
+                span,
+                format!("{what} have different shapes: {x} and {y}"),
+            ));
         }
         for (&x, &y) in a.iter().zip(b) {
             let (a, b, what) = (a.to_vec(), b.to_vec(), what.to_string());
@@ -144,7 +153,13 @@ impl<'a> Elab<'a, '_> {
         }
     }
 
-    fn emit_primitive(&mut self, p: &'a ast::Primitive, tensors: &[Rc<Tensor>], scope: &Scope<'a>, span: Span) -> R<Vec<NodeId>> {
+    fn emit_primitive(
+        &mut self,
+        p: &'a ast::Primitive,
+        tensors: &[Rc<Tensor>],
+        scope: &Scope<'a>,
+        span: Span,
+    ) -> R<Vec<NodeId>> {
         let nodes: Vec<NodeId> = tensors.iter().map(|t| self.node_of(t)).collect();
         let mut scalars = BTreeMap::new();
         for q in &p.params {
@@ -208,8 +223,11 @@ impl<'a> Elab<'a, '_> {
 
     /// The sum of tensors of one shape. `none` is left out; if all are, it is zeros.
     pub(crate) fn add_tensors(&mut self, xs: &[Value<'a>], span: Span) -> R<Value<'a>> {
-        let list: Vec<Element<'a>> =
-            xs.iter().enumerate().map(|(index, v)| Element { when: Num::Bool(true), value: v.clone(), index }).collect();
+        let list: Vec<Element<'a>> = xs
+            .iter()
+            .enumerate()
+            .map(|(index, v)| Element { when: Num::Bool(true), value: v.clone(), index })
+            .collect();
         self.sum_tensors(&list, span)
     }
 
@@ -228,7 +246,11 @@ impl<'a> Elab<'a, '_> {
                     Value::Tensor(_) | Value::None => {}
                     Value::Poison => return Ok(None),
                     other => {
-                        return self.error(&codes::WRONG_TYPE, span, format!("expected tensors, found {}", other.kind()));
+                        return self.error(
+                            &codes::WRONG_TYPE,
+                            span,
+                            format!("expected tensors, found {}", other.kind()),
+                        );
                     }
                 }
             }
@@ -318,7 +340,8 @@ impl<'a> Elab<'a, '_> {
             self.read(t, *c);
         }
         if self.emitting() {
-            let present: Vec<Rc<Tensor>> = parts.iter().filter(|(_, t)| t.none != Num::Bool(true)).map(|(_, t)| t.clone()).collect();
+            let present: Vec<Rc<Tensor>> =
+                parts.iter().filter(|(_, t)| t.none != Num::Bool(true)).map(|(_, t)| t.clone()).collect();
             if let [one] = present.as_slice() {
                 return Ok(Value::Tensor(one.clone()));
             }
@@ -378,7 +401,8 @@ impl<'a> Elab<'a, '_> {
             dims.push(self.syms.select(none, parts[0].1.dims[i], total));
         }
         if self.emitting() {
-            let present: Vec<Rc<Tensor>> = parts.iter().filter(|(_, t)| t.none != Num::Bool(true)).map(|(_, t)| t.clone()).collect();
+            let present: Vec<Rc<Tensor>> =
+                parts.iter().filter(|(_, t)| t.none != Num::Bool(true)).map(|(_, t)| t.clone()).collect();
             if let [one] = present.as_slice() {
                 return Ok(Value::Tensor(one.clone()));
             }
@@ -430,7 +454,11 @@ impl<'a> Elab<'a, '_> {
                 shape[axis] /= n as usize;
                 let mut at: Vec<Index> = (0..shape.len()).map(Index::var).collect();
                 at[axis] = at[axis].plus(&Index::constant((index * shape[axis]) as i64), 1);
-                Some(self.push_elementwise(shape, node.example.filter(|&e| e as usize != axis), vec![Op::Read(source, at)]))
+                Some(self.push_elementwise(
+                    shape,
+                    node.example.filter(|&e| e as usize != axis),
+                    vec![Op::Read(source, at)],
+                ))
             } else {
                 None
             };

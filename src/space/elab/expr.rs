@@ -32,9 +32,7 @@ impl<'a> Elab<'a, '_> {
                 }
                 Ok(Value::List(Rc::new(out)))
             }
-            ExprKind::Tuple(xs) => {
-                Ok(Value::Tuple(Rc::new(xs.iter().map(|x| self.eval(x, s)).collect::<R<_>>()?)))
-            }
+            ExprKind::Tuple(xs) => Ok(Value::Tuple(Rc::new(xs.iter().map(|x| self.eval(x, s)).collect::<R<_>>()?))),
             ExprKind::Record(fs) => Ok(Value::Record(Rc::new(
                 fs.iter().map(|(n, x)| Ok((n.name.clone(), self.eval(x, s)?))).collect::<R<_>>()?,
             ))),
@@ -57,10 +55,16 @@ impl<'a> Elab<'a, '_> {
             ExprKind::Range { lo, hi, inclusive } => self.range(lo.as_deref(), hi.as_deref(), *inclusive, e.span, s),
             ExprKind::If { cond, then, otherwise } => {
                 let c = self.condition(cond, s)?;
-                self.branch(c, s, e.span, |el, s| el.body(then, s), |el, s| match otherwise {
-                    Some(b) => el.body(b, s),
-                    None => Ok(Value::Tuple(Rc::default())),
-                })
+                self.branch(
+                    c,
+                    s,
+                    e.span,
+                    |el, s| el.body(then, s),
+                    |el, s| match otherwise {
+                        Some(b) => el.body(b, s),
+                        None => Ok(Value::Tuple(Rc::default())),
+                    },
+                )
             }
             ExprKind::Body(b) => self.body(b, s),
             ExprKind::Call { callee, args } => self.call_expr(callee, args, e.span, s),
@@ -82,9 +86,7 @@ impl<'a> Elab<'a, '_> {
                 let label = label.as_ref().map_or("copy", |l| l.name.as_str());
                 Ok(self.op(OpKind::Repeat(n, label, body, Rc::new(s.clone())), e.span))
             }
-            ExprKind::Lambda { params, body } => {
-                Ok(Value::Lambda(Rc::new(Lambda { params, body, scope: s.clone() })))
-            }
+            ExprKind::Lambda { params, body } => Ok(Value::Lambda(Rc::new(Lambda { params, body, scope: s.clone() }))),
             ExprKind::Reduce { keyword, .. } => self.fail(
                 Diagnostic::new(&codes::WRONG_PLACE, *keyword, "a reduction over indices stands only in a `primitive`")
                     .here("not an equation")
@@ -118,7 +120,8 @@ impl<'a> Elab<'a, '_> {
         let known = (s.vars.iter().map(|v| v.name))
             .chain(module.scope.keys().map(String::as_str))
             .chain(Builtin::ALL.iter().map(|b| b.0));
-        let mut d = Diagnostic::new(&codes::UNKNOWN_NAME, n.span, format!("there is no `{}` here", n.name)).here("unknown name");
+        let mut d = Diagnostic::new(&codes::UNKNOWN_NAME, n.span, format!("there is no `{}` here", n.name))
+            .here("unknown name");
         if let Some(k) = did_you_mean(&n.name, known) {
             d = d.help(format!("did you mean `{k}`?")).fix(n.span, k, format!("write `{k}`"));
         } else if let Some(m) = crate::sema::stdlib::module_of(&n.name) {
@@ -136,7 +139,11 @@ impl<'a> Elab<'a, '_> {
             ast::ItemKind::Arch(a) => Decl::Arch(a),
             ast::ItemKind::Fun(f) => Decl::Fun(f),
             _ => {
-                return self.error(&codes::WRONG_TYPE, span, format!("`{name}` is not something that an architecture can use"));
+                return self.error(
+                    &codes::WRONG_TYPE,
+                    span,
+                    format!("`{name}` is not something that an architecture can use"),
+                );
             }
         };
         self.declare(decl, Scope::new(r.module), decl.name().name.as_str()).map(Some)
@@ -152,7 +159,11 @@ impl<'a> Elab<'a, '_> {
         let mut inner = scope.clone();
         let n = self.eval(count, &mut inner)?;
         let Value::Num(Num::Int(n)) = n else {
-            return self.error(&codes::WRONG_TYPE, count.span, format!("the number of designs must be a known whole number, not {}", n.kind()));
+            return self.error(
+                &codes::WRONG_TYPE,
+                count.span,
+                format!("the number of designs must be a known whole number, not {}", n.kind()),
+            );
         };
         let designs = (0..n.max(0) as usize)
             .map(|index| {
@@ -200,7 +211,9 @@ impl<'a> Elab<'a, '_> {
                         let Some(c) = &first.cond else { return el.clauses(element, rest, s, both, out) };
                         let c = el.condition(c, s)?;
                         let both = el.syms.and(both, c);
-                        el.under(c, |el| if c == Num::Bool(false) { Ok(()) } else { el.clauses(element, rest, s, both, out) })
+                        el.under(c, |el| {
+                            if c == Num::Bool(false) { Ok(()) } else { el.clauses(element, rest, s, both, out) }
+                        })
                     })
                 })
             });
@@ -215,7 +228,10 @@ impl<'a> Elab<'a, '_> {
         match v {
             Value::List(l) => Ok(Some(l.clone())),
             Value::Tuple(t) => Ok(Some(Rc::new(
-                t.iter().enumerate().map(|(index, v)| Element { when: Num::Bool(true), value: v.clone(), index }).collect(),
+                t.iter()
+                    .enumerate()
+                    .map(|(index, v)| Element { when: Num::Bool(true), value: v.clone(), index })
+                    .collect(),
             ))),
             Value::Poison => Ok(None),
             Value::Case(cases) => {
@@ -284,9 +300,13 @@ impl<'a> Elab<'a, '_> {
         match r {
             Err(super::Halt::Return | super::Halt::Break | super::Halt::Continue) => {
                 let r = self.fail(
-                    Diagnostic::new(&codes::WRONG_PLACE, span, "a branch that depends on a decision cannot leave its loop or function")
-                        .here("`return`, `break` or `continue` under a decision")
-                        .help("let both branches give a value: `if c { a } else { b }`"),
+                    Diagnostic::new(
+                        &codes::WRONG_PLACE,
+                        span,
+                        "a branch that depends on a decision cannot leave its loop or function",
+                    )
+                    .here("`return`, `break` or `continue` under a decision")
+                    .help("let both branches give a value: `if c { a } else { b }`"),
                 );
                 self.recover(r)
             }
@@ -297,7 +317,9 @@ impl<'a> Elab<'a, '_> {
     fn unary(&mut self, op: UnOp, v: &Value<'a>, span: Span) -> R<Value<'a>> {
         match (op, v) {
             (_, Value::Poison) => Ok(Value::Poison),
-            (UnOp::Neg, Value::Num(n @ (Num::Int(_) | Num::Float(_) | Num::Sym(_)))) => Ok(Value::Num(self.syms.neg(*n))),
+            (UnOp::Neg, Value::Num(n @ (Num::Int(_) | Num::Float(_) | Num::Sym(_)))) => {
+                Ok(Value::Num(self.syms.neg(*n)))
+            }
             (UnOp::Not, Value::Num(n @ (Num::Bool(_) | Num::Sym(_)))) => Ok(Value::Num(self.syms.not(*n))),
             (UnOp::Neg, Value::Tensor(_)) => self.arithmetic(BinOp::Sub, &Value::int(0), v, span),
             _ => self.error(&codes::WRONG_TYPE, span, format!("this operator does not apply to {}", v.kind())),
@@ -352,7 +374,11 @@ impl<'a> Elab<'a, '_> {
             (None, None) if op == BinOp::Eq => Ok(N(Num::Bool(true))),
             (None, _) | (_, None) if op == BinOp::Eq => Ok(N(Num::Bool(false))),
             (None, _) | (_, None) if op == BinOp::Ne => Ok(N(Num::Bool(true))),
-            _ => self.error(&codes::WRONG_TYPE, span, format!("this operator does not apply to {} and {}", x.kind(), y.kind())),
+            _ => self.error(
+                &codes::WRONG_TYPE,
+                span,
+                format!("this operator does not apply to {} and {}", x.kind(), y.kind()),
+            ),
         }
     }
 
@@ -394,7 +420,9 @@ impl<'a> Elab<'a, '_> {
             BinOp::Le => self.syms.cmp(Cmp::Le, a, b),
             BinOp::Gt => self.syms.cmp(Cmp::Lt, b, a),
             BinOp::Ge => self.syms.cmp(Cmp::Le, b, a),
-            BinOp::And | BinOp::Or | BinOp::Pipe => return self.error(&codes::WRONG_TYPE, span, "not an arithmetic operator"),
+            BinOp::And | BinOp::Or | BinOp::Pipe => {
+                return self.error(&codes::WRONG_TYPE, span, "not an arithmetic operator");
+            }
         }))
     }
 
@@ -417,8 +445,12 @@ impl<'a> Elab<'a, '_> {
         let hi = if inclusive { self.syms.add(hi, Num::Int(1)) } else { hi };
         let (Some((first, _)), Some((_, last))) = (self.int_bounds(lo), self.int_bounds(hi)) else {
             return self.fail(
-                Diagnostic::new(&codes::CANNOT_PROVE, span, "the ends of this range are not known while the space is checked")
-                    .here("depends on an extent or on too many decisions"),
+                Diagnostic::new(
+                    &codes::CANNOT_PROVE,
+                    span,
+                    "the ends of this range are not known while the space is checked",
+                )
+                .here("depends on an extent or on too many decisions"),
             );
         };
         if last - first > MAX_TURNS {
@@ -518,8 +550,12 @@ impl<'a> Elab<'a, '_> {
         let inside = self.syms.and(above, below);
         self.require(inside, span, |el, a| {
             let show = |n| el.syms.eval(n, a).map_or_else(|| el.syms.show(n), |v| el.syms.show(v));
-            Diagnostic::new(&codes::OUT_OF_RANGE, span, format!("index {} is outside of a list of {}", show(i), show(len)))
-                .here("no such element")
+            Diagnostic::new(
+                &codes::OUT_OF_RANGE,
+                span,
+                format!("index {} is outside of a list of {}", show(i), show(len)),
+            )
+            .here("no such element")
         })?;
         let mut at = Num::Int(0);
         let mut cases = Vec::new();
@@ -544,7 +580,11 @@ impl<'a> Elab<'a, '_> {
                 Some((_, v)) => Ok(v.clone()),
                 None => {
                     let known: Vec<&str> = fs.iter().map(|(n, _)| n.as_str()).collect();
-                    let d = Diagnostic::new(&codes::UNKNOWN_NAME, name.span, format!("the record has no field `{}`", name.name));
+                    let d = Diagnostic::new(
+                        &codes::UNKNOWN_NAME,
+                        name.span,
+                        format!("the record has no field `{}`", name.name),
+                    );
                     self.fail(d.help(format!("it has {}", known.join(", "))))
                 }
             },

@@ -80,7 +80,8 @@ impl<'a> Elab<'a, '_> {
     /// `None` if the ranks differ: such alternatives stay apart until a consumer adapts.
     fn merge_tensors(&mut self, split: Split, cases: &[(Num, Option<Rc<Tensor>>)]) -> Option<Value<'a>> {
         let first = cases.iter().find_map(|(_, t)| t.clone())?;
-        if cases.iter().any(|(_, t)| t.as_ref().is_some_and(|t| t.dims.len() != first.dims.len() || t.int != first.int)) {
+        if cases.iter().any(|(_, t)| t.as_ref().is_some_and(|t| t.dims.len() != first.dims.len() || t.int != first.int))
+        {
             return None;
         }
         let dims = (0..first.dims.len())
@@ -115,13 +116,17 @@ impl<'a> Elab<'a, '_> {
 
     fn merge_lists(&mut self, split: Split, cases: &[(Num, Rc<Vec<Element<'a>>>)], span: Span) -> R<Value<'a>> {
         let first = &cases[0].1;
-        let aligned = cases.iter().all(|(_, l)| l.len() == first.len() && l.iter().zip(first.iter()).all(|(x, y)| x.when == y.when));
+        let aligned = cases
+            .iter()
+            .all(|(_, l)| l.len() == first.len() && l.iter().zip(first.iter()).all(|(x, y)| x.when == y.when));
         let shared = if aligned {
             first.len()
         } else {
             let shortest = cases.iter().map(|(_, l)| l.len()).min().unwrap_or(0);
             (0..shortest)
-                .take_while(|&i| cases.iter().all(|(_, l)| l[i].when == first[i].when && same(&l[i].value, &first[i].value)))
+                .take_while(|&i| {
+                    cases.iter().all(|(_, l)| l[i].when == first[i].when && same(&l[i].value, &first[i].value))
+                })
                 .count()
         };
         let mut out = Vec::new();
@@ -197,7 +202,8 @@ pub(crate) fn same(a: &Value, b: &Value) -> bool {
         (Value::Item(x), Value::Item(y)) => Rc::ptr_eq(x, y),
         (Value::List(x), Value::List(y)) => {
             Rc::ptr_eq(x, y)
-                || (x.len() == y.len() && x.iter().zip(y.iter()).all(|(p, q)| p.when == q.when && same(&p.value, &q.value)))
+                || (x.len() == y.len()
+                    && x.iter().zip(y.iter()).all(|(p, q)| p.when == q.when && same(&p.value, &q.value)))
         }
         (Value::Tuple(x), Value::Tuple(y)) => x.len() == y.len() && x.iter().zip(y.iter()).all(|(p, q)| same(p, q)),
         (Value::Case(x), Value::Case(y)) => Rc::ptr_eq(x, y),

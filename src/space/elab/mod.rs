@@ -309,7 +309,12 @@ impl<'a, 'o> Elab<'a, 'o> {
             }
             Proof::Unknown(vars) => {
                 let shown = message(self, &Assignment::new());
-                let names: Vec<String> = vars.iter().map(|v| format!("`{}`", self.var_name(*v))).collect::<BTreeSet<_>>().into_iter().collect();
+                let names: Vec<String> = vars
+                    .iter()
+                    .map(|v| format!("`{}`", self.var_name(*v)))
+                    .collect::<BTreeSet<_>>()
+                    .into_iter()
+                    .collect();
                 let on = if names.is_empty() {
                     "it depends on extents that are not known here".to_string()
                 } else {
@@ -506,7 +511,12 @@ impl<'a, 'o> Elab<'a, 'o> {
         inputs
             .iter()
             .map(|v| match v {
-                Value::Tensor(t) => t.dims.iter().enumerate().map(|(i, d)| if i == 0 { Some(d.as_int().unwrap_or(2)) } else { d.as_int() }).collect(),
+                Value::Tensor(t) => t
+                    .dims
+                    .iter()
+                    .enumerate()
+                    .map(|(i, d)| if i == 0 { Some(d.as_int().unwrap_or(2)) } else { d.as_int() })
+                    .collect(),
                 _ => None,
             })
             .collect()

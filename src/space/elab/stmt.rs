@@ -198,7 +198,11 @@ impl<'a> Elab<'a, '_> {
             ExprKind::Name(n) => {
                 let Some(var) = s.find_mut(&n.ident.name) else {
                     let known: Vec<&str> = s.vars.iter().map(|v| v.name).collect();
-                    let mut d = Diagnostic::new(&codes::UNKNOWN_NAME, n.ident.span, format!("there is no variable `{}`", n.ident.name));
+                    let mut d = Diagnostic::new(
+                        &codes::UNKNOWN_NAME,
+                        n.ident.span,
+                        format!("there is no variable `{}`", n.ident.name),
+                    );
                     if let Some(k) = did_you_mean(&n.ident.name, known) {
                         d = d.help(format!("did you mean `{k}`?")).fix(n.ident.span, k, format!("write `{k}`"));
                     }
@@ -206,9 +210,13 @@ impl<'a> Elab<'a, '_> {
                 };
                 if !var.mutable {
                     return self.fail(
-                        Diagnostic::new(&codes::IMMUTABLE, n.ident.span, format!("`{}` cannot be assigned", n.ident.name))
-                            .here("bound by `let` or as a parameter")
-                            .help("declare it with `var`"),
+                        Diagnostic::new(
+                            &codes::IMMUTABLE,
+                            n.ident.span,
+                            format!("`{}` cannot be assigned", n.ident.name),
+                        )
+                        .here("bound by `let` or as a parameter")
+                        .help("declare it with `var`"),
                     );
                 }
                 var.value = v;
@@ -243,7 +251,8 @@ impl<'a> Elab<'a, '_> {
                     let here = self.syms.cmp(crate::sema::sym::Cmp::Eq, at, i);
                     let here = self.syms.and(x.when, here);
                     let other = self.syms.not(here);
-                    x.value = self.merge(Split::Conditions, vec![(here, v.clone()), (other, x.value.clone())], target.span)?;
+                    x.value =
+                        self.merge(Split::Conditions, vec![(here, v.clone()), (other, x.value.clone())], target.span)?;
                     let one = self.syms.select(x.when, Num::Int(1), Num::Int(0));
                     at = self.syms.add(at, one);
                 }
@@ -256,7 +265,13 @@ impl<'a> Elab<'a, '_> {
                 let mut fs = (*fs).clone();
                 match fs.iter_mut().find(|(n, _)| *n == name.name) {
                     Some((_, old)) => *old = v,
-                    None => return self.error(&codes::UNKNOWN_NAME, name.span, format!("the record has no field `{}`", name.name)),
+                    None => {
+                        return self.error(
+                            &codes::UNKNOWN_NAME,
+                            name.span,
+                            format!("the record has no field `{}`", name.name),
+                        );
+                    }
                 }
                 self.assign(base, Value::Record(Rc::new(fs)), s)
             }
