@@ -171,7 +171,11 @@ impl<'a> Check<'a> {
             match d {
                 Dim::Rest(span) => {
                     if seen {
-                        self.report(Diagnostic::new(&codes::PRIM_REST, *span, "`..` may stand once in a list of dimensions"));
+                        self.report(Diagnostic::new(
+                            &codes::PRIM_REST,
+                            *span,
+                            "`..` may stand once in a list of dimensions",
+                        ));
                         continue;
                     }
                     seen = true;
@@ -277,8 +281,10 @@ impl<'a> Check<'a> {
         }
         let extents = self.dims(dims, false);
         if kind == SlotKind::Knob && !dims.is_empty() {
-            self.report(Diagnostic::new(&codes::PRIM_INIT, name.span, "a knob is a single number")
-                .help("a tensor that changes from run to run is an input"));
+            self.report(
+                Diagnostic::new(&codes::PRIM_INIT, name.span, "a knob is a single number")
+                    .help("a tensor that changes from run to run is an input"),
+            );
         }
         match init::distribution(init) {
             Some(Ok((_, args))) if kind != SlotKind::Knob => args.into_iter().for_each(|a| self.scalar(a)),
@@ -323,9 +329,11 @@ impl<'a> Check<'a> {
                     format!("the index `{}` does not occur on the right", id.name),
                 );
                 let d = match &from {
-                    Some(e) => d
-                        .here("the same value is repeated along it")
-                        .help(format!("if that is meant, give its range here: `{}: {}`", id.name, short(e))),
+                    Some(e) => d.here("the same value is repeated along it").help(format!(
+                        "if that is meant, give its range here: `{}: {}`",
+                        id.name,
+                        short(e)
+                    )),
                     None => d.here("the same value is repeated along it"),
                 };
                 self.report(d);
@@ -346,8 +354,9 @@ impl<'a> Check<'a> {
     /// What may stand on the left.
     fn target(&mut self, name: &Ident, indices: &[IndexDecl], update: bool, known: Option<&Tensor>) {
         if let Some(s) = self.scalars.get(&name.name) {
-            let d = Diagnostic::new(&codes::PRIM_STATE, name.span, format!("`{}` is a number, not a tensor", name.name))
-                .label(*s, "declared here");
+            let d =
+                Diagnostic::new(&codes::PRIM_STATE, name.span, format!("`{}` is a number, not a tensor", name.name))
+                    .label(*s, "declared here");
             self.report(d);
             return;
         }
@@ -378,13 +387,10 @@ impl<'a> Check<'a> {
             }
             (Role::Output | Role::Local, false) => {
                 if let Some(before) = self.defined.get(&name.name) {
-                    let d = Diagnostic::new(
-                        &codes::PRIM_DEFINED,
-                        name.span,
-                        format!("`{}` is defined twice", name.name),
-                    )
-                    .label(*before, "first here")
-                    .help("give the intermediate tensor another name");
+                    let d =
+                        Diagnostic::new(&codes::PRIM_DEFINED, name.span, format!("`{}` is defined twice", name.name))
+                            .label(*before, "first here")
+                            .help("give the intermediate tensor another name");
                     self.report(d);
                 }
             }
@@ -482,13 +488,20 @@ impl<'a> Check<'a> {
                 Diagnostic::new(&codes::PRIM_ROLE, id.span, format!("the index `{}` is bound twice", id.name))
                     .help("give the inner one another name"),
             );
-        } else if let Some(s) = self.scalars.get(&id.name).copied().or_else(|| {
-            self.tensors.get(&id.name).filter(|t| t.dims.is_empty()).map(|t| t.span)
-        }) {
+        } else if let Some(s) = self
+            .scalars
+            .get(&id.name)
+            .copied()
+            .or_else(|| self.tensors.get(&id.name).filter(|t| t.dims.is_empty()).map(|t| t.span))
+        {
             self.report(
-                Diagnostic::new(&codes::PRIM_ROLE, id.span, format!("`{}` is a number, so it cannot be an index", id.name))
-                    .label(s, "declared here")
-                    .help("give the index another name"),
+                Diagnostic::new(
+                    &codes::PRIM_ROLE,
+                    id.span,
+                    format!("`{}` is a number, so it cannot be an index", id.name),
+                )
+                .label(s, "declared here")
+                .help("give the index another name"),
             );
         }
     }
@@ -552,10 +565,14 @@ impl<'a> Check<'a> {
             if self.defined.contains_key(&o.name.name) {
                 continue;
             }
-            let d = Diagnostic::new(&codes::PRIM_DEFINED, o.name.span, match self.partly.get(&o.name.name) {
-                Some(_) => format!("the output `{}` is defined in one branch of an `if` only", o.name.name),
-                None => format!("the output `{}` is never defined", o.name.name),
-            });
+            let d = Diagnostic::new(
+                &codes::PRIM_DEFINED,
+                o.name.span,
+                match self.partly.get(&o.name.name) {
+                    Some(_) => format!("the output `{}` is defined in one branch of an `if` only", o.name.name),
+                    None => format!("the output `{}` is never defined", o.name.name),
+                },
+            );
             let d = match self.partly.get(&o.name.name) {
                 Some(s) => d.label(*s, "here"),
                 None => d.help(format!("give it an equation: `{}[..] = ..`", o.name.name)),
@@ -565,9 +582,7 @@ impl<'a> Check<'a> {
         let slots: Vec<(String, Span, Role)> = self
             .tensors
             .iter()
-            .filter(|(n, t)| {
-                matches!(t.role, Role::Param | Role::Knob | Role::Local) && !self.read.contains(*n)
-            })
+            .filter(|(n, t)| matches!(t.role, Role::Param | Role::Knob | Role::Local) && !self.read.contains(*n))
             .map(|(n, t)| (n.clone(), t.span, t.role))
             .collect();
         for (name, span, role) in slots {

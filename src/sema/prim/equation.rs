@@ -63,7 +63,11 @@ impl Lowering<'_> {
         if let Some(d) = declared
             && d.len() != ranks
         {
-            return Err(Diagnostic::new(&codes::PRIM_RANK, name.span, format!("`{}` has {} dimensions", name.name, d.len())));
+            return Err(Diagnostic::new(
+                &codes::PRIM_RANK,
+                name.span,
+                format!("`{}` has {} dimensions", name.name, d.len()),
+            ));
         }
         let mut axes = Vec::new();
         for i in indices {
@@ -78,8 +82,7 @@ impl Lowering<'_> {
         }
         small_enough(&axes, name.span)?;
         let is_output = self.p.outputs.iter().any(|o| o.name.name == name.name);
-        let label =
-            if is_output { self.ctx.label.to_owned() } else { format!("{}.{}", self.ctx.label, name.name) };
+        let label = if is_output { self.ctx.label.to_owned() } else { format!("{}.{}", self.ctx.label, name.name) };
         self.node(&axes, value, &label)
     }
 
@@ -191,7 +194,8 @@ impl Lowering<'_> {
         let ExprKind::Reduce { op, indices, body, .. } = &e.kind else { return Err(cannot_stand(e)) };
         // A sum of sums is one sum.
         let (mut indices, mut body) = (vec![(indices.as_slice(), body)], body);
-        while let (Reducer::Sum, ExprKind::Reduce { op: Reducer::Sum, indices: inner, body: b, .. }) = (op, &body.kind) {
+        while let (Reducer::Sum, ExprKind::Reduce { op: Reducer::Sum, indices: inner, body: b, .. }) = (op, &body.kind)
+        {
             indices.push((inner, b));
             body = b;
         }
@@ -377,8 +381,10 @@ impl Lowering<'_> {
         }
         match self.tensors.get(&id.name) {
             Some(&t) if self.g.node(t).shape.is_empty() => Ok(Value::Val(f.push(Op::Read(t, Vec::new())))),
-            Some(&t) => Err(Diagnostic::new(&codes::PRIM_RANK, e.span, format!("`{}` needs its indices here", id.name))
-                .here(format!("it has {}", super::shape::count(self.g.node(t).shape.len(), "dimension")))),
+            Some(&t) => {
+                Err(Diagnostic::new(&codes::PRIM_RANK, e.span, format!("`{}` needs its indices here", id.name))
+                    .here(format!("it has {}", super::shape::count(self.g.node(t).shape.len(), "dimension"))))
+            }
             None => Err(Diagnostic::new(&codes::PRIM_NAME, e.span, format!("unknown name `{}`", id.name))),
         }
     }
@@ -612,18 +618,20 @@ impl Lowering<'_> {
                     _ => None,
                 };
                 if !small(&a) || !small(&b) {
-                    return Err(Diagnostic::new(&codes::PRIM_ARITHMETIC, e.span, "the numbers in this index are too large"));
+                    return Err(Diagnostic::new(
+                        &codes::PRIM_ARITHMETIC,
+                        e.span,
+                        "the numbers in this index are too large",
+                    ));
                 }
                 match (op, constant) {
                     (BinOp::Add, _) => Ok(a.plus(&b, 1)),
                     (BinOp::Sub, _) => Ok(a.plus(&b, -1)),
                     (BinOp::Mul, Some((i, c))) => Ok(i.times(c)),
-                    (BinOp::Div | BinOp::Rem, Some((_, c))) if c <= 0 => Err(Diagnostic::new(
-                        &codes::PRIM_ARITHMETIC,
-                        e.span,
-                        format!("an index is divided by {c}"),
-                    )
-                    .help("indices are divided by positive numbers only")),
+                    (BinOp::Div | BinOp::Rem, Some((_, c))) if c <= 0 => {
+                        Err(Diagnostic::new(&codes::PRIM_ARITHMETIC, e.span, format!("an index is divided by {c}"))
+                            .help("indices are divided by positive numbers only"))
+                    }
                     (BinOp::Div, Some((i, c))) => Ok(divide(i, c, &f.extents)),
                     (BinOp::Rem, Some((i, c))) => Ok(remainder(i, c, &f.extents)),
                     _ => Err(non_affine(e)),
@@ -724,10 +732,8 @@ fn small_enough(axes: &[Axis], span: Span) -> Res<()> {
     if points.is_some() && axes.len() <= 64 {
         return Ok(());
     }
-    Err(Diagnostic::new(&codes::PRIM_ARITHMETIC, span, "this loop is too large").note(format!(
-        "it runs over {}",
-        axes.iter().map(|a| a.extent.to_string()).collect::<Vec<_>>().join(" x ")
-    )))
+    Err(Diagnostic::new(&codes::PRIM_ARITHMETIC, span, "this loop is too large")
+        .note(format!("it runs over {}", axes.iter().map(|a| a.extent.to_string()).collect::<Vec<_>>().join(" x "))))
 }
 
 /// Whether sums and products of such indices cannot overflow.

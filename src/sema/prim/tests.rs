@@ -11,8 +11,8 @@ use crate::base::{FileId, Span};
 use crate::diag::Diagnostic;
 use crate::graph::ir::draw;
 use crate::graph::{
-    Atom, BinaryOp, CompareOp, DType, Equation, Graph, Guard, Index, Init, Input, Kind, Node, NodeId, Op, ReduceOp, Role,
-    UnaryOp, Val,
+    Atom, BinaryOp, CompareOp, DType, Equation, Graph, Guard, Index, Init, Input, Kind, Node, NodeId, Op, ReduceOp,
+    Role, UnaryOp, Val,
 };
 use crate::syntax::ast::{ItemKind, Primitive};
 use crate::syntax::parse::parse;
@@ -209,15 +209,7 @@ impl Unit {
 
     fn of(p: Primitive, scalars: &[(&str, Scalar)]) -> Self {
         let scalars = scalars.iter().map(|(n, s)| ((*n).to_owned(), s.clone())).collect();
-        Self {
-            p,
-            scalars,
-            memory: BTreeMap::new(),
-            knobs: BTreeMap::new(),
-            training: true,
-            seed: 7,
-            step: 0,
-        }
+        Self { p, scalars, memory: BTreeMap::new(), knobs: BTreeMap::new(), training: true, seed: 7, step: 0 }
     }
 
     /// The graph for inputs of these shapes; the second of a pair says that the input holds integers.

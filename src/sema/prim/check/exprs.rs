@@ -132,8 +132,10 @@ impl Check<'_> {
             ExprKind::Body(b) => self.body(b, |c, v| c.value(v, scope)),
             ExprKind::Reduce { indices, body, keyword, .. } => {
                 if indices.is_empty() {
-                    self.report(Diagnostic::new(&codes::PRIM_REDUCE, *keyword, "a reduction over nothing")
-                        .help("name the indices that it runs over: `sum[c, u]`"));
+                    self.report(
+                        Diagnostic::new(&codes::PRIM_REDUCE, *keyword, "a reduction over nothing")
+                            .help("name the indices that it runs over: `sum[c, u]`"),
+                    );
                 }
                 let depth = scope.len();
                 self.bind(indices, scope);
@@ -159,8 +161,12 @@ impl Check<'_> {
                         IndexDecl::Rest(span) => {
                             if !s.used {
                                 self.report(
-                                    Diagnostic::new(&codes::PRIM_REDUCE, *span, "`..` does not occur in what is reduced")
-                                        .label(body.span, "the reducer extends over this product"),
+                                    Diagnostic::new(
+                                        &codes::PRIM_REDUCE,
+                                        *span,
+                                        "`..` does not occur in what is reduced",
+                                    )
+                                    .label(body.span, "the reducer extends over this product"),
                                 );
                             }
                         }
@@ -353,9 +359,13 @@ impl Check<'_> {
 
     fn must_be_defined(&mut self, id: &Ident, t: &Tensor) {
         if let Some(at) = self.updated.get(&id.name).filter(|_| t.role == Role::State) {
-            let d = Diagnostic::new(&codes::PRIM_OLD_STATE, id.span, format!("this reads `{}` as it was before the update", id.name))
-                .label(*at, "updated here, after this step")
-                .help("give the new value an equation of its own, and read that");
+            let d = Diagnostic::new(
+                &codes::PRIM_OLD_STATE,
+                id.span,
+                format!("this reads `{}` as it was before the update", id.name),
+            )
+            .label(*at, "updated here, after this step")
+            .help("give the new value an equation of its own, and read that");
             self.report(d);
         }
         if !matches!(t.role, Role::Output | Role::Local) || self.defined.contains_key(&id.name) {
@@ -369,8 +379,10 @@ impl Check<'_> {
             )
             .label(*s, "here")
             .help("define it in the other branch too"),
-            None => Diagnostic::new(&codes::PRIM_DEFINED, id.span, format!("`{}` is used before it is defined", id.name))
-                .label(t.span, "declared here"),
+            None => {
+                Diagnostic::new(&codes::PRIM_DEFINED, id.span, format!("`{}` is used before it is defined", id.name))
+                    .label(t.span, "declared here")
+            }
         };
         self.report(d);
     }

@@ -98,8 +98,25 @@ fn messages_show_both_places_and_a_way_out() {
 #[test]
 fn damaged_primitives_never_panic() {
     let mut rng = crate::base::rng::Stream::new(5, "damage");
-    let pieces =
-        ["x", "n", "N", "..", "[", "]", " + ", " * ", " / ", "0", "3", "sum[i] ", "max[..] ", "uniform()", "C", "<-", "if "];
+    let pieces = [
+        "x",
+        "n",
+        "N",
+        "..",
+        "[",
+        "]",
+        " + ",
+        " * ",
+        " / ",
+        "0",
+        "3",
+        "sum[i] ",
+        "max[..] ",
+        "uniform()",
+        "C",
+        "<-",
+        "if ",
+    ];
     let names: Vec<String> = primitives(OPS).into_iter().map(|p| p.name.name).collect();
     let mut lowered = 0;
     for round in 0..400 {
@@ -123,10 +140,15 @@ fn damaged_primitives_never_panic() {
             let errors = check(&p);
             for training in [true, false] {
                 for rank in 1..5 {
-                    let shapes: Vec<(&[usize], bool)> =
-                        super::super::shape::inputs(&p).map(|(q, _)| (&[2, 4, 4, 4][..rank], q.name.name == "label")).collect();
-                    let scalars: Vec<(String, Scalar)> =
-                        p.params.iter().filter(|q| q.default.is_none()).map(|q| (q.name.name.clone(), int(2))).collect();
+                    let shapes: Vec<(&[usize], bool)> = super::super::shape::inputs(&p)
+                        .map(|(q, _)| (&[2, 4, 4, 4][..rank], q.name.name == "label"))
+                        .collect();
+                    let scalars: Vec<(String, Scalar)> = p
+                        .params
+                        .iter()
+                        .filter(|q| q.default.is_none())
+                        .map(|q| (q.name.name.clone(), int(2)))
+                        .collect();
                     let mut u = Unit::of(p.clone(), &[]);
                     u.scalars.extend(scalars);
                     u.training = training;

@@ -14,9 +14,15 @@ fn the_library_passes_its_own_check() {
 
 #[test]
 fn convolution_equals_direct_loops() {
-    for (k, s, d, groups, size) in
-        [(3, 1, 1, 1, 5), (3, 2, 1, 1, 6), (3, 2, 1, 1, 5), (3, 1, 2, 1, 6), (5, 2, 2, 2, 7), (1, 1, 1, 2, 4), (2, 2, 1, 1, 6)]
-    {
+    for (k, s, d, groups, size) in [
+        (3, 1, 1, 1, 5),
+        (3, 2, 1, 1, 6),
+        (3, 2, 1, 1, 5),
+        (3, 1, 2, 1, 6),
+        (5, 2, 2, 2, 7),
+        (1, 1, 1, 2, 4),
+        (2, 2, 1, 1, 6),
+    ] {
         let x = Array::noise(&[2, 4, size, size], 1);
         let mut u = Unit::new(
             "conv",
@@ -121,13 +127,19 @@ fn pooling_ignores_the_border() {
         close(&avg, &build(&shape, |p| window(p).iter().sum::<f64>() / window(p).len() as f64));
     }
     let global = Unit::new("global_avg_pool", &[]).run(&[&x], &[]);
-    close(&global, &build(&[1, 2], |p| points(&[5, 4]).iter().map(|v| x.at(&[p[0], p[1], v[0], v[1]]).unwrap()).sum::<f64>() / 20.0));
+    close(
+        &global,
+        &build(&[1, 2], |p| {
+            points(&[5, 4]).iter().map(|v| x.at(&[p[0], p[1], v[0], v[1]]).unwrap()).sum::<f64>() / 20.0
+        }),
+    );
 }
 
 #[test]
 fn batch_norm_uses_the_batch_and_then_the_running_statistics() {
     let x = Array::noise(&[3, 2, 2, 2], 1);
-    let channel = |c: i64| -> Vec<f64> { points(&[3, 2, 2]).iter().map(|p| x.at(&[p[0], c, p[1], p[2]]).unwrap()).collect() };
+    let channel =
+        |c: i64| -> Vec<f64> { points(&[3, 2, 2]).iter().map(|p| x.at(&[p[0], c, p[1], p[2]]).unwrap()).collect() };
     let moments = |c: i64| {
         let v = channel(c);
         let mean = v.iter().sum::<f64>() / 12.0;
@@ -135,19 +147,25 @@ fn batch_norm_uses_the_batch_and_then_the_running_statistics() {
     };
     let mut u = Unit::new("batch_norm", &[]);
     let y = u.run(&[&x], &[]);
-    close(&y, &build(&[3, 2, 2, 2], |p| {
-        let (mean, var) = moments(p[1]);
-        (x.at(p).unwrap() - mean) / (var + 1e-5).sqrt()
-    }));
+    close(
+        &y,
+        &build(&[3, 2, 2, 2], |p| {
+            let (mean, var) = moments(p[1]);
+            (x.at(p).unwrap() - mean) / (var + 1e-5).sqrt()
+        }),
+    );
     close(&u.memory["running_mean"], &build(&[2], |p| 0.1 * moments(p[0]).0));
     close(&u.memory["running_var"], &build(&[2], |p| 0.9 + 0.1 * moments(p[0]).1));
     u.training = false;
     let before = u.memory.clone();
     let y = u.run(&[&x], &[]);
-    close(&y, &build(&[3, 2, 2, 2], |p| {
-        let (mean, var) = moments(p[1]);
-        (x.at(p).unwrap() - 0.1 * mean) / (0.9 + 0.1 * var + 1e-5).sqrt()
-    }));
+    close(
+        &y,
+        &build(&[3, 2, 2, 2], |p| {
+            let (mean, var) = moments(p[1]);
+            (x.at(p).unwrap() - 0.1 * mean) / (0.9 + 0.1 * var + 1e-5).sqrt()
+        }),
+    );
     close(&u.memory["running_mean"], &before["running_mean"]);
     // Two dimensions work the same, and it stays a handful of nodes.
     u.training = true;
@@ -197,14 +215,17 @@ fn softmax_and_losses() {
 #[test]
 fn accuracy_counts_like_argmax() {
     let nan = f64::NAN;
-    let x = Array::new(&[6, 3], vec![
-        1.0, 2.0, 0.0, // right
-        1.0, 2.0, 0.0, // wrong
-        5.0, 5.0, 5.0, // a tie: the first
-        5.0, 5.0, 5.0, // a tie: not the first
-        nan, nan, nan, // never right
-        0.0, 0.0, 1.0, // right
-    ]);
+    let x = Array::new(
+        &[6, 3],
+        vec![
+            1.0, 2.0, 0.0, // right
+            1.0, 2.0, 0.0, // wrong
+            5.0, 5.0, 5.0, // a tie: the first
+            5.0, 5.0, 5.0, // a tie: not the first
+            nan, nan, nan, // never right
+            0.0, 0.0, 1.0, // right
+        ],
+    );
     let label = Array::new(&[6], vec![1.0, 0.0, 0.0, 1.0, 0.0, 2.0]);
     close(&Unit::new("accuracy", &[]).run(&[&x], &[&label]), &Array::new(&[], vec![0.5]));
 }
@@ -220,11 +241,14 @@ fn linear_works_on_the_last_axis_of_any_rank() {
         let b = u.memory["b"].clone();
         let mut out = shape.clone();
         *out.last_mut().unwrap() = 5;
-        close(&y, &build(&out, |p| {
-            let (o, lead) = p.split_last().unwrap();
-            b.at(&[*o]).unwrap()
-                + (0..4).map(|f| x.at(&[lead, &[f]].concat()).unwrap() * w.at(&[*o, f]).unwrap()).sum::<f64>()
-        }));
+        close(
+            &y,
+            &build(&out, |p| {
+                let (o, lead) = p.split_last().unwrap();
+                b.at(&[*o]).unwrap()
+                    + (0..4).map(|f| x.at(&[lead, &[f]].concat()).unwrap() * w.at(&[*o, f]).unwrap()).sum::<f64>()
+            }),
+        );
     }
 }
 
@@ -240,25 +264,33 @@ fn embedding_and_positions() {
 
     let x = Array::noise(&[2, 3, 4], 1);
     let y = Unit::new("positional_encoding", &[]).run(&[&x], &[]);
-    close(&y, &build(&[2, 3, 4], |p| {
-        let angle = p[1] as f64 / 10000_f64.powf(2.0 * (p[2] / 2) as f64 / 4.0);
-        x.at(p).unwrap() + if p[2] % 2 == 0 { angle.sin() } else { angle.cos() }
-    }));
+    close(
+        &y,
+        &build(&[2, 3, 4], |p| {
+            let angle = p[1] as f64 / 10000_f64.powf(2.0 * (p[2] / 2) as f64 / 4.0);
+            x.at(p).unwrap() + if p[2] % 2 == 0 { angle.sin() } else { angle.cos() }
+        }),
+    );
 }
 
 #[test]
 fn attention_mixes_values_by_head() {
     let (q, k, v) = (Array::noise(&[2, 3, 4], 1), Array::noise(&[2, 5, 4], 2), Array::noise(&[2, 5, 4], 3));
     let y = Unit::new("attention", &[("heads", int(2))]).run(&[&q, &k, &v], &[]);
-    close(&y, &build(&[2, 3, 4], |p| {
-        let h = p[2] / 2;
-        let score = |s: i64| {
-            (0..2).map(|d| q.at(&[p[0], p[1], 2 * h + d]).unwrap() * k.at(&[p[0], s, 2 * h + d]).unwrap()).sum::<f64>()
-                / 2_f64.sqrt()
-        };
-        let total: f64 = (0..5).map(|s| score(s).exp()).sum();
-        (0..5).map(|s| score(s).exp() / total * v.at(&[p[0], s, p[2]]).unwrap()).sum()
-    }));
+    close(
+        &y,
+        &build(&[2, 3, 4], |p| {
+            let h = p[2] / 2;
+            let score = |s: i64| {
+                (0..2)
+                    .map(|d| q.at(&[p[0], p[1], 2 * h + d]).unwrap() * k.at(&[p[0], s, 2 * h + d]).unwrap())
+                    .sum::<f64>()
+                    / 2_f64.sqrt()
+            };
+            let total: f64 = (0..5).map(|s| score(s).exp()).sum();
+            (0..5).map(|s| score(s).exp() / total * v.at(&[p[0], s, p[2]]).unwrap()).sum()
+        }),
+    );
 }
 
 #[test]
@@ -327,7 +359,12 @@ fn optimizers_follow_their_papers() {
     let grads = [Array::noise(&[3], 2), Array::noise(&[3], 3)];
     for nesterov in [0.0, 1.0] {
         let mut u = Unit::new("sgd", &[]);
-        u.knobs.extend([("lr".into(), 0.1), ("momentum".into(), 0.9), ("decay".into(), 0.01), ("nesterov".into(), nesterov)]);
+        u.knobs.extend([
+            ("lr".into(), 0.1),
+            ("momentum".into(), 0.9),
+            ("decay".into(), 0.01),
+            ("nesterov".into(), nesterov),
+        ]);
         let (mut w, mut wanted, mut v) = (w0.clone(), w0.clone(), vec![0.0; 3]);
         for g in &grads {
             w = u.run(&[&w, g], &[]);
@@ -363,19 +400,22 @@ fn optimizers_follow_their_papers() {
 #[test]
 fn moving_and_reshaping() {
     let x = Array::noise(&[1, 2, 4, 6], 1);
-    close(&Unit::new("shift", &[]).run(&[&x], &[]), &build(&[1, 2, 4, 6], |p| {
-        x.at(&[p[0], p[1], p[2] + 1, p[3] + 1]).unwrap_or(0.0)
-    }));
+    close(
+        &Unit::new("shift", &[]).run(&[&x], &[]),
+        &build(&[1, 2, 4, 6], |p| x.at(&[p[0], p[1], p[2] + 1, p[3] + 1]).unwrap_or(0.0)),
+    );
     let args = [("channels", int(3)), ("height", int(6)), ("width", int(7))];
-    close(&Unit::new("pad_to", &args).run(&[&x], &[]), &build(&[1, 3, 6, 7], |p| {
-        x.at(&[p[0], p[1], p[2] - 1, p[3]]).unwrap_or(0.0)
-    }));
+    close(
+        &Unit::new("pad_to", &args).run(&[&x], &[]),
+        &build(&[1, 3, 6, 7], |p| x.at(&[p[0], p[1], p[2] - 1, p[3]]).unwrap_or(0.0)),
+    );
     let flat = Unit::new("flatten", &[]).run(&[&x], &[]);
     assert_eq!(flat.data, x.data);
     let y = Unit::new("patches", &[("size", int(2))]).run(&[&x], &[]);
-    close(&y, &build(&[1, 6, 8], |p| {
-        x.at(&[0, p[2] / 4, p[1] / 3 * 2 + p[2] / 2 % 2, p[1] % 3 * 2 + p[2] % 2]).unwrap()
-    }));
+    close(
+        &y,
+        &build(&[1, 6, 8], |p| x.at(&[0, p[2] / 4, p[1] / 3 * 2 + p[2] / 2 % 2, p[1] % 3 * 2 + p[2] % 2]).unwrap()),
+    );
     let e = Unit::new("patches", &[("size", int(4))]).graph(&[(&[1, 2, 4, 6], false)]).unwrap_err();
     assert_eq!((e.code.id, e.message.as_str()), ("E0612", "6 is not a multiple of 4"));
 }

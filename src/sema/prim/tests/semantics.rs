@@ -34,7 +34,8 @@ fn reads_outside() {
     let y = run("primitive f(x[T]) -> y[T] { y[t] = sum[u: 2] (10 + x[t - u]) }", &[], &[&x]);
     assert_eq!(y.data, [11.0, 23.0, 25.0]);
     // A read under a condition counts only where it is taken.
-    let y = run("primitive f(x[T]) -> y[T] { y[t] = sum[u: 2] (10 + if u == 0 { x[t] } else { x[t - 1] }) }", &[], &[&x]);
+    let y =
+        run("primitive f(x[T]) -> y[T] { y[t] = sum[u: 2] (10 + if u == 0 { x[t] } else { x[t - 1] }) }", &[], &[&x]);
     assert_eq!(y.data, [11.0, 23.0, 25.0]);
     let y = run("primitive f(x[T]) -> y[T] { y[t] = prod[u: 4] x[t + u + 2] }", &[], &[&x]);
     assert_eq!(y.data, [3.0, 0.0, 0.0], "no term left gives 0");
@@ -109,6 +110,10 @@ fn numbers_that_are_too_large_are_reported() {
         assert!(matches!(d.code.id, "E0604" | "E0618"), "{text}: {d:#?}");
     }
     // As a number it becomes a real one.
-    let y = run("primitive f(x[T]) -> y[T] { y[t] = x[t] * 0 + t * 900000000 * 900000000 * 900000000 }", &[], &[&Array::noise(&[2], 1)]);
+    let y = run(
+        "primitive f(x[T]) -> y[T] { y[t] = x[t] * 0 + t * 900000000 * 900000000 * 900000000 }",
+        &[],
+        &[&Array::noise(&[2], 1)],
+    );
     assert!((y.data[1] / 7.29e26 - 1.0).abs() < 1e-6);
 }
