@@ -50,10 +50,14 @@ impl Values {
         match self {
             Values::U8(v) => add(v),
             Values::I32(v) => {
-                v.chunks(CHUNK).for_each(|c| add(&c.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>()))
+                for c in v.chunks(CHUNK) {
+                    add(&c.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>());
+                }
             }
             Values::F32(v) => {
-                v.chunks(CHUNK).for_each(|c| add(&c.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>()))
+                for c in v.chunks(CHUNK) {
+                    add(&c.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>());
+                }
             }
         }
     }
@@ -265,7 +269,8 @@ impl Dataset {
                 }
                 let least = sizes.values().min().copied().unwrap_or(0);
                 let most = sizes.values().max().copied().unwrap_or(0);
-                let _ = write!(out, ", {} of {least} to {most}", count(names.len(), "class"));
+                let sizes = if least == most { format!("{least} each") } else { format!("{least} to {most}") };
+                let _ = write!(out, ", {} of {sizes}", count(names.len(), "class"));
             }
             Target::Numbers(f) => {
                 let _ = write!(out, ", predicting {} {:?}", f.name, f.shape);

@@ -23,6 +23,7 @@ mod npz;
 mod part;
 mod read;
 mod split;
+mod table;
 
 pub use augment::{Augment, Augmented};
 pub use batch::{Batches, Feed, Last, Order};
@@ -31,6 +32,7 @@ pub use dataset::{Contents, Dataset, Field, Target, Values};
 pub use fault::Fault;
 pub use part::{Channel, Layout, Normalization, Part};
 pub use split::{Fractions, Role, Split};
+pub use table::Table;
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,8 @@
 
 mod gather;
 mod parts;
+mod robust;
+mod sources;
 
 use std::path::Path;
 
@@ -26,6 +28,10 @@ fn call(name: &str, base: &Path, args: Vec<(Option<&str>, Value)>) -> Result<Dat
         })
         .collect();
     open(&DataCall { name: name.into(), args, span: Span::default(), base: base.into() })
+}
+
+fn text(s: &str) -> Value {
+    Value::Text(s.into())
 }
 
 /// A data set of `sizes[c]` examples of class c, in turns, with one feature that counts.
