@@ -56,7 +56,13 @@ pub(super) struct Gen<'a, 'f> {
 }
 
 /// Fills the function under construction with the code of the nest. It takes one argument, a table of base pointers.
-pub fn generate(b: FunctionBuilder<'_>, nest: &Nest, fma: bool, convention: CallConv, finish: impl FnOnce(FunctionBuilder<'_>)) {
+pub fn generate(
+    b: FunctionBuilder<'_>,
+    nest: &Nest,
+    fma: bool,
+    convention: CallConv,
+    finish: impl FnOnce(FunctionBuilder<'_>),
+) {
     let mut g = Gen {
         b,
         nest,
@@ -207,7 +213,11 @@ impl Gen<'_, '_> {
             Some(r) if c > 0 => Bound::Const((m - r + c - 1).div_euclid(c)),
             Some(r) => Bound::Const((r - m - c - 1).div_euclid(-c)),
             None => {
-                let x = if c > 0 { rest.times(-1).plus(&Index::constant(m + c - 1), 1) } else { rest.plus(&Index::constant(-m - c - 1), 1) };
+                let x = if c > 0 {
+                    rest.times(-1).plus(&Index::constant(m + c - 1), 1)
+                } else {
+                    rest.plus(&Index::constant(-m - c - 1), 1)
+                };
                 let lowest = x.bounds(&g.nest.extents).0;
                 let x = g.index(&x, None);
                 Bound::Known(g.floor_div(x, c.abs(), lowest))
@@ -235,7 +245,15 @@ impl Gen<'_, '_> {
     }
 
     /// `for k in (lo..hi).step_by(step)` around `inner`, where all tests hold.
-    fn counted(&mut self, k: usize, lo: Bound, hi: Bound, step: i64, tests: &[&Guard], inner: &mut dyn FnMut(&mut Self)) {
+    fn counted(
+        &mut self,
+        k: usize,
+        lo: Bound,
+        hi: Bound,
+        step: i64,
+        tests: &[&Guard],
+        inner: &mut dyn FnMut(&mut Self),
+    ) {
         let trips = match (lo, hi) {
             (Bound::Const(a), Bound::Const(b)) if b <= a => return,
             (Bound::Const(a), Bound::Const(b)) => Some((b - a + step - 1) / step),
@@ -317,13 +335,10 @@ impl Gen<'_, '_> {
                             self.scaled(x, c * scale)
                         });
                         for (lane, at) in all.iter_mut().enumerate() {
-                            let x = match shared {
-                                Some(x) => x,
-                                None => {
-                                    let x = self.atom(atom, Some(lane));
-                                    self.scaled(x, c * scale)
-                                }
-                            };
+                            let x = shared.unwrap_or_else(|| {
+                                let x = self.atom(atom, Some(lane));
+                                self.scaled(x, c * scale)
+                            });
                             *at = self.b.ins().iadd(*at, x);
                         }
                         Address::Lanes(all)
@@ -448,12 +463,11 @@ impl Gen<'_, '_> {
             Atom::Load(slot, at) => {
                 let slot = slot.0 as usize;
                 let offset = self.index(&at[0], lane);
-                let place = match at.get(1) {
-                    Some(limit) => self.clamped(slot, offset, limit.constant),
-                    None => {
-                        let base = self.bases[slot];
-                        self.add_scaled(base, offset, 4)
-                    }
+                let place = if let Some(limit) = at.get(1) {
+                    self.clamped(slot, offset, limit.constant)
+                } else {
+                    let base = self.bases[slot];
+                    self.add_scaled(base, offset, 4)
                 };
                 let flags = self.load_flags(slot);
                 let x = self.b.ins().load(types::I32, flags, place, 0);

@@ -247,7 +247,9 @@ mod tests {
 
     #[test]
     fn tensors_survive_the_way_in_and_out() {
-        for (shape, example) in [(vec![29, 3, 20], Some(0)), (vec![4, 7, 3], Some(1)), (vec![5, 6], None), (vec![], None)] {
+        for (shape, example) in
+            [(vec![29, 3, 20], Some(0)), (vec![4, 7, 3], Some(1)), (vec![5, 6], None), (vec![], None)]
+        {
             let l = Layout::new(&shape, example);
             let t = Tensor::float(&shape, (0..shape.iter().product()).map(|i: usize| i as f32).collect());
             let mut a = Aligned::new(l.size);

@@ -122,10 +122,8 @@ impl Math<'_, '_> {
         let (hi, lo) = (self.num(-0.693_359_4), self.num(2.121_944_4e-4));
         let r = self.mul_add(n, hi, x);
         let r = self.mul_add(n, lo, r);
-        let p = self.polynomial(
-            r,
-            &[1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5e-1],
-        );
+        let p =
+            self.polynomial(r, &[1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5e-1]);
         let rr = self.b.ins().fmul(r, r);
         let one = self.num(1.0);
         let s = self.b.ins().fadd(r, one);
@@ -213,10 +211,7 @@ impl Math<'_, '_> {
         let far = self.b.ins().fsub(one, q);
         let far = self.copy_sign(far, x);
         let z = self.b.ins().fmul(x, x);
-        let p = self.polynomial(
-            z,
-            &[-5.704_988_8e-3, 2.063_909_2e-2, -5.373_971_5e-2, 1.333_144_2e-1, -3.333_328e-1],
-        );
+        let p = self.polynomial(z, &[-5.704_988_8e-3, 2.063_909_2e-2, -5.373_971_5e-2, 1.333_144_2e-1, -3.333_328e-1]);
         let p = self.b.ins().fmul(p, z);
         let near = self.mul_add(p, x, x);
         let limit = self.num(0.625);
@@ -249,7 +244,7 @@ impl Math<'_, '_> {
         let far = self.copy_sign(far, x);
         let p = self.polynomial(
             s,
-            &[-5.967_617e-4, 4.991_194_2e-3, -2.676_813_5e-2, 1.128_199_25e-1, -3.761_253_4e-1, 1.283_791_66e-1],
+            &[-5.967_617e-4, 4.991_194_2e-3, -2.676_813_5e-2, 1.128_199_25e-1, -3.761_253_4e-1, 1.283_791_7e-1],
         );
         let near = self.mul_add(p, x, x);
         let limit = self.num(0.927_734_4);

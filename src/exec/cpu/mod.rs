@@ -12,13 +12,15 @@ mod codegen;
 mod layout;
 mod math;
 mod memory;
+#[cfg(test)]
+#[allow(clippy::float_cmp, clippy::match_same_arms, reason = "a table of meanings")]
+mod naive;
 mod nest;
 mod plan;
 mod point;
 mod schedule;
 #[cfg(test)]
-mod naive;
-#[cfg(test)]
+#[allow(clippy::float_cmp, clippy::type_complexity, reason = "exact results are compared exactly")]
 mod tests;
 
 use std::fmt::Write;
@@ -164,8 +166,12 @@ impl CpuProgram {
             .outputs
             .iter()
             .zip(schedule.outputs)
-            .map(|((name, id), (buffer, layout))| {
-                Port { name: name.clone(), buffer, layout, dtype: graph.node(*id).dtype, knob: None }
+            .map(|((name, id), (buffer, layout))| Port {
+                name: name.clone(),
+                buffer,
+                layout,
+                dtype: graph.node(*id).dtype,
+                knob: None,
             })
             .collect();
         debug_assert!(schedule.buffers.iter().all(|b| b.home == Home::Arena || b.size > 0));
@@ -219,9 +225,8 @@ impl Program for CpuProgram {
             self.pointers.push(offset.map_or(std::ptr::null_mut(), |o| unsafe { base.add(o * 4) }));
         }
         for (name, shape, buffer) in &self.persistent {
-            let stored = memory
-                .find(name)
-                .ok_or_else(|| ExecError::Input(format!("the memory has no tensor `{name}`")))?;
+            let stored =
+                memory.find(name).ok_or_else(|| ExecError::Input(format!("the memory has no tensor `{name}`")))?;
             if stored.shape != *shape {
                 return Err(ExecError::Input(format!(
                     "`{name}` has shape {:?} in memory, but the program wants {shape:?}",
@@ -237,7 +242,8 @@ impl Program for CpuProgram {
             let to = self.pointers[port.buffer];
             if let Some(initial) = port.knob {
                 let x = feed.knobs.iter().find(|k| k.0 == port.name).map_or(initial, |k| k.1);
-                let t = crate::exec::Tensor::float(&port.layout.shape, vec![x as f32; port.layout.shape.iter().product()]);
+                let t =
+                    crate::exec::Tensor::float(&port.layout.shape, vec![x as f32; port.layout.shape.iter().product()]);
                 // SAFETY: the plan gave the port's buffer room for its layout.
                 unsafe { port.layout.write(&t, to) };
                 continue;
@@ -272,7 +278,7 @@ impl Program for CpuProgram {
                 Code::Zero { elements } => unsafe { std::ptr::write_bytes(self.table[0], 0, elements * 4) },
                 Code::Random { stream, layout } => {
                     // SAFETY: the buffer has room for the layout.
-                    let to = unsafe { std::slice::from_raw_parts_mut(self.table[0].cast::<f32>(), layout.size) };
+                    let to = unsafe { std::slice::from_raw_parts_mut(self.table[0].cast(), layout.size) };
                     random(feed.seed, *stream, feed.step, layout, to);
                 }
             }

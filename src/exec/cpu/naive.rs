@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::graph::ir::draw;
-use crate::graph::{
-    Atom, BinaryOp, CompareOp, Graph, Guard, Index, Kind, NodeId, Op, ReduceOp, Role, UnaryOp,
-};
+use crate::graph::{Atom, BinaryOp, CompareOp, Graph, Guard, Index, Kind, NodeId, Op, ReduceOp, Role, UnaryOp};
 
 /// The values of all nodes, row-major.
 pub struct Naive<'a> {
@@ -119,10 +117,10 @@ impl Naive<'_> {
                     }))
                 }
                 Op::Select(c, x, y) => {
-                    if of(c) != 0.0 {
-                        of(x)
-                    } else {
+                    if of(c) == 0.0 {
                         of(y)
+                    } else {
+                        of(x)
                     }
                 }
             });
@@ -193,7 +191,13 @@ impl Naive<'_> {
                         if arg { b.1 } else { b.0 }
                     };
                     out[l] = match (r.op, left.len()) {
-                        (_, 0) => if arg { -1.0 } else { 0.0 },
+                        (_, 0) => {
+                            if arg {
+                                -1.0
+                            } else {
+                                0.0
+                            }
+                        }
                         (ReduceOp::Sum, _) => left.iter().map(|x| x.0).sum(),
                         (ReduceOp::Mean, n) => left.iter().map(|x| x.0).sum::<f64>() / n as f64,
                         (ReduceOp::Prod, _) => left.iter().map(|x| x.0).product(),

@@ -481,7 +481,6 @@ impl<'a, F: FnMut(NodeId) -> Source<'a>> Builder<'a, F> {
         }
     }
 
-
     /// The loops, outermost first; loops of one iteration are left out.
     fn order(&self, vector: Option<usize>, fold: &Fold) -> Vec<usize> {
         let keep = |v: &usize| self.extents[*v] > 1 || Some(*v) == vector;
@@ -559,9 +558,9 @@ impl<'a, F: FnMut(NodeId) -> Source<'a>> Builder<'a, F> {
             self.substitute(fold, &map);
             self.extents[b] *= self.extents[a];
             self.extents.remove(a);
-            self.accesses.iter_mut().for_each(|x| {
+            for x in &mut self.accesses {
                 x.doubtful.remove(a);
-            });
+            }
             *outputs -= usize::from(a < *outputs);
             if let Some(v) = vector
                 && *v > a
@@ -593,7 +592,9 @@ fn clamp_loads(index: &mut Index, v: usize, limits: &[i64]) {
             Atom::Var(_) => {}
             Atom::Div(i, _) | Atom::Mod(i, _) => clamp_loads(i, v, limits),
             Atom::Load(slot, at) => {
-                at.iter_mut().for_each(|i| clamp_loads(i, v, limits));
+                for i in at.iter_mut() {
+                    clamp_loads(i, v, limits);
+                }
                 if at.len() == 1 && dependence(&at[0], v) != Use::None {
                     at.push(Index::constant(limits[slot.0 as usize]));
                 }

@@ -15,9 +15,8 @@ pub struct Plan {
 /// Places buffers in the order in which they are needed, each in the smallest gap that holds it.
 pub fn plan(buffers: &[Buffer]) -> Plan {
     let mut offsets = vec![None; buffers.len()];
-    let mut order: Vec<usize> = (0..buffers.len())
-        .filter(|&b| buffers[b].home == Home::Arena && buffers[b].first != usize::MAX)
-        .collect();
+    let mut order: Vec<usize> =
+        (0..buffers.len()).filter(|&b| buffers[b].home == Home::Arena && buffers[b].first != usize::MAX).collect();
     order.sort_by_key(|&b| (buffers[b].first, std::cmp::Reverse(buffers[b].size), b));
     let mut ends: Vec<usize> = order.clone();
     ends.sort_by_key(|&b| (buffers[b].last, b));
@@ -35,27 +34,18 @@ pub fn plan(buffers: &[Buffer]) -> Plan {
         }
         let need = room(&buffers[b]);
         let best = (0..gaps.len()).filter(|&g| gaps[g].1 - gaps[g].0 >= need).min_by_key(|&g| gaps[g].1 - gaps[g].0);
-        offsets[b] = Some(match best {
-            Some(g) => {
-                let at = gaps[g].0;
-                gaps[g].0 += need;
-                if gaps[g].0 == gaps[g].1 {
-                    gaps.remove(g);
-                }
-                at
+        offsets[b] = Some(if let Some(g) = best {
+            let at = gaps[g].0;
+            gaps[g].0 += need;
+            if gaps[g].0 == gaps[g].1 {
+                gaps.remove(g);
             }
-            None => {
-                // The last gap grows if it reaches the end.
-                let at = match gaps.last() {
-                    Some(&(start, end)) if end == size => {
-                        gaps.pop();
-                        start
-                    }
-                    _ => size,
-                };
-                size = at + need;
-                at
-            }
+            at
+        } else {
+            // The last gap grows if it reaches the end.
+            let at = gaps.pop_if(|gap| gap.1 == size).map_or(size, |gap| gap.0);
+            size = at + need;
+            at
         });
     }
     Plan { offsets, size }

@@ -96,7 +96,9 @@ impl<'f> Gen<'_, 'f> {
                         CompareOp::Eq => FloatCC::Equal,
                         CompareOp::Ne => FloatCC::NotEqual,
                     };
-                    self.map(&[&vals[*a as usize], &vals[*b as usize]], |g, vector, x| g.math(vector).compare(cc, x[0], x[1]))
+                    self.map(&[&vals[*a as usize], &vals[*b as usize]], |g, vector, x| {
+                        g.math(vector).compare(cc, x[0], x[1])
+                    })
                 }
                 Expr::Select(c, a, b) => {
                     let all = [&vals[*c as usize], &vals[*a as usize], &vals[*b as usize]];
@@ -461,7 +463,9 @@ impl<'f> Gen<'_, 'f> {
             }
             let mut lanes: Vec<Value> = (0..4u8).map(|l| self.b.ins().extractlane(values[0], l)).collect();
             while lanes.len() > 1 {
-                lanes = (0..lanes.len() / 2).map(|i| self.combine(op, false, lanes[i], lanes[i + lanes.len() / 2])).collect();
+                lanes = (0..lanes.len() / 2)
+                    .map(|i| self.combine(op, false, lanes[i], lanes[i + lanes.len() / 2]))
+                    .collect();
             }
             let tail = self.b.use_var(self.scalars[0]);
             values = vec![self.combine(op, false, lanes[0], tail)];
@@ -470,17 +474,14 @@ impl<'f> Gen<'_, 'f> {
             values = all.into_iter().map(|v| self.b.use_var(v)).collect();
         }
         if op == ReduceOp::Mean {
-            let count = match self.count {
-                Some(count) => {
-                    let c = self.b.use_var(count);
-                    let one = self.b.ins().iconst(types::I64, 1);
-                    let c = self.b.ins().smax(c, one);
-                    self.b.ins().fcvt_from_sint(types::F32, c)
-                }
-                None => {
-                    let n: usize = nest.extents[nest.outputs..].iter().product();
-                    self.b.ins().f32const(n as f32)
-                }
+            let count = if let Some(count) = self.count {
+                let c = self.b.use_var(count);
+                let one = self.b.ins().iconst(types::I64, 1);
+                let c = self.b.ins().smax(c, one);
+                self.b.ins().fcvt_from_sint(types::F32, c)
+            } else {
+                let n: usize = nest.extents[nest.outputs..].iter().product();
+                self.b.ins().f32const(n as f32)
             };
             let count = if vector { self.b.ins().splat(types::F32X4, count) } else { count };
             for v in &mut values {

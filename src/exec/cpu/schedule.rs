@@ -79,7 +79,11 @@ enum Step {
     Group(Vec<NodeId>),
     Node(NodeId),
     /// `to` takes the elements of `from`.
-    Copy { from: (BufferId, Layout, DType), to: (BufferId, Layout), label: String },
+    Copy {
+        from: (BufferId, Layout, DType),
+        to: (BufferId, Layout),
+        label: String,
+    },
 }
 
 struct Scheduler<'a> {
@@ -390,7 +394,11 @@ impl Scheduler<'_> {
             let members = members.clone();
             for m in members {
                 let (mine, layout) = self.place(m).clone();
-                if self.owner[mine] != m || self.buffers[mine].home != Home::Arena || uses[mine].0 != i || last[mine] == i {
+                if self.owner[mine] != m
+                    || self.buffers[mine].home != Home::Arena
+                    || uses[mine].0 != i
+                    || last[mine] == i
+                {
                     continue;
                 }
                 let mut operands = Vec::new();
@@ -551,7 +559,9 @@ impl Scheduler<'_> {
                 let mut b = self.builder(s.extents.clone(), 0, &mut slots);
                 let mut guards = s.guards.clone();
                 guards.extend(s.target.iter().zip(&node.shape).map(|(i, n)| Guard::InRange(i.clone(), *n)));
-                guards.iter().for_each(|g| b.guard(g));
+                for g in &guards {
+                    b.guard(g);
+                }
                 let value = b.append(&s.body, &guards, &|_| None);
                 b.store(0, layout, node.dtype, &s.target, 0, value);
                 let nest = b.finish(Fold::Scatter);

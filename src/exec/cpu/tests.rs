@@ -48,15 +48,29 @@ impl G {
         let i = Input { name: name.into(), role: Role::Knob(x) };
         self.node(Kind::Input(i), &[], None, DType::Float)
     }
-    pub fn eq(&mut self, shape: &[usize], ex: Option<u8>, r: Option<(ReduceOp, &[usize])>, guards: Vec<Guard>, body: Vec<Op>) -> NodeId {
+    pub fn eq(
+        &mut self,
+        shape: &[usize],
+        ex: Option<u8>,
+        r: Option<(ReduceOp, &[usize])>,
+        guards: Vec<Guard>,
+        body: Vec<Op>,
+    ) -> NodeId {
         let reduce = r.map(|(op, e)| Reduce { op, extents: e.to_vec() });
         self.node(Kind::Equation(Equation { reduce, guards, body }), shape, ex, DType::Float)
     }
-    pub fn arg(&mut self, shape: &[usize], ex: Option<u8>, r: (ReduceOp, &[usize]), guards: Vec<Guard>, body: Vec<Op>) -> NodeId {
+    pub fn arg(
+        &mut self,
+        shape: &[usize],
+        ex: Option<u8>,
+        r: (ReduceOp, &[usize]),
+        guards: Vec<Guard>,
+        body: Vec<Op>,
+    ) -> NodeId {
         let reduce = Some(Reduce { op: r.0, extents: r.1.to_vec() });
         self.node(Kind::Arg(Equation { reduce, guards, body }), shape, ex, DType::Int)
     }
-    pub fn map(&mut self, x: NodeId, f: impl FnOnce(&mut Vec<Op>) ) -> NodeId {
+    pub fn map(&mut self, x: NodeId, f: impl FnOnce(&mut Vec<Op>)) -> NodeId {
         let (shape, ex) = (self.0.node(x).shape.clone(), self.0.node(x).example);
         let mut body = vec![Op::Read(x, vars(shape.len()))];
         f(&mut body);
@@ -164,7 +178,9 @@ pub fn agree(g: &Graph) {
 #[test]
 fn convolutions_with_padding_stride_dilation_and_groups() {
     for n in [1, 3, 29, 64] {
-        for (k, stride, dilation, groups) in [(3, 1, 1, 1), (3, 2, 1, 1), (3, 1, 2, 1), (5, 2, 2, 2), (1, 1, 1, 1), (1, 2, 1, 4), (3, 1, 1, 4)] {
+        for (k, stride, dilation, groups) in
+            [(3, 1, 1, 1), (3, 2, 1, 1), (3, 1, 2, 1), (5, 2, 2, 2), (1, 1, 1, 1), (1, 2, 1, 4), (3, 1, 1, 4)]
+        {
             let mut g = G::default();
             let x = g.data("x", &[n, 4, 7, 6]);
             let w = g.param("w", &[8, 4 / groups, k, k]);
@@ -234,7 +250,11 @@ fn linear_layers_losses_and_embeddings() {
             Some(0),
             Some((ReduceOp::Sum, &[12])),
             vec![],
-            vec![Op::Read(flat, vec![v(0), v(2)]), Op::Read(w, vec![v(1), v(2)]), Op::Binary(BinaryOp::Mul, Val(0), Val(1))],
+            vec![
+                Op::Read(flat, vec![v(0), v(2)]),
+                Op::Read(w, vec![v(1), v(2)]),
+                Op::Binary(BinaryOp::Mul, Val(0), Val(1)),
+            ],
         );
         let m = g.eq(&[n], Some(0), Some((ReduceOp::Max, &[5])), vec![], vec![Op::Read(y, vars(2))]);
         let z = g.eq(
@@ -269,7 +289,12 @@ fn linear_layers_losses_and_embeddings() {
         let table = g.param("table", &[5, 3]);
         let emb = g.eq(&[n, 3], Some(0), None, vec![], vec![Op::Read(table, vec![at.clone(), v(1)])]);
         let back = g.node(
-            Kind::Scatter(Scatter { extents: vec![n, 3], guards: vec![], target: vec![at.plus(&c(1), -1), v(1)], body: vec![Op::Read(emb, vars(2))] }),
+            Kind::Scatter(Scatter {
+                extents: vec![n, 3],
+                guards: vec![],
+                target: vec![at.plus(&c(1), -1), v(1)],
+                body: vec![Op::Read(emb, vars(2))],
+            }),
             &[4, 3],
             None,
             DType::Float,
@@ -299,28 +324,55 @@ fn selects_protect_reads_and_indices_divide() {
                 Op::Select(Val(0), Val(1), Val(2)),
             ],
         );
-        let guarded = g.eq(&[n, 6, 9], Some(0), None, vec![Guard::InRange(shifted.clone(), 7)], vec![Op::Read(x, vec![v(0), v(1), shifted.clone()])]);
+        let guarded = g.eq(
+            &[n, 6, 9],
+            Some(0),
+            None,
+            vec![Guard::InRange(shifted.clone(), 7)],
+            vec![Op::Read(x, vec![v(0), v(1), shifted.clone()])],
+        );
         // Channel shuffle, and a window along the examples themselves.
         let shuffle = v(1).rem(2).times(3).plus(&v(1).div(2), 1);
-        let z = g.eq(&[n, 6, 7], Some(0), None, vec![], vec![Op::Read(x, vec![v(0), shuffle, v(2).times(-1).plus(&c(6), 1)])]);
+        let z = g.eq(
+            &[n, 6, 7],
+            Some(0),
+            None,
+            vec![],
+            vec![Op::Read(x, vec![v(0), shuffle, v(2).times(-1).plus(&c(6), 1)])],
+        );
         let before = v(0).plus(&c(1), -1);
         let e = g.eq(
             &[n, 6],
             Some(0),
             Some((ReduceOp::Sum, &[3])),
             vec![Guard::InRange(before.plus(&v(2), 1), n)],
-            vec![Op::Read(x, vec![before.plus(&v(2), 1), v(1), c(0)]), Op::Index(v(0)), Op::Binary(BinaryOp::Add, Val(0), Val(1))],
+            vec![
+                Op::Read(x, vec![before.plus(&v(2), 1), v(1), c(0)]),
+                Op::Index(v(0)),
+                Op::Binary(BinaryOp::Add, Val(0), Val(1)),
+            ],
         );
         let turned = g.eq(
             &[n, 6],
             Some(0),
             None,
             vec![],
-            vec![Op::Read(x, vec![v(0).times(-1).plus(&c(n as i64 - 1), 1), v(1), c(3)]), Op::Test(Guard::Zero(v(0).plus(&v(1), 1).rem(3))), Op::Index(v(0)), Op::Select(Val(1), Val(0), Val(2))],
+            vec![
+                Op::Read(x, vec![v(0).times(-1).plus(&c(n as i64 - 1), 1), v(1), c(3)]),
+                Op::Test(Guard::Zero(v(0).plus(&v(1), 1).rem(3))),
+                Op::Index(v(0)),
+                Op::Select(Val(1), Val(0), Val(2)),
+            ],
         );
         // Without examples: the vector loop runs along the last axis.
         let w = g.param("w", &[9, 23]);
-        let s = g.eq(&[9, 23], None, None, vec![Guard::InRange(v(1).plus(&c(3), -1), 20)], vec![Op::Read(w, vec![v(0), v(1).plus(&c(3), -1)]), Op::Unary(UnaryOp::Tanh, Val(0))]);
+        let s = g.eq(
+            &[9, 23],
+            None,
+            None,
+            vec![Guard::InRange(v(1).plus(&c(3), -1), 20)],
+            vec![Op::Read(w, vec![v(0), v(1).plus(&c(3), -1)]), Op::Unary(UnaryOp::Tanh, Val(0))],
+        );
         let t = g.eq(&[23, 9], None, None, vec![], vec![Op::Read(w, vec![v(1), v(0)])]);
         let sums = g.eq(&[9], None, Some((ReduceOp::Sum, &[23])), vec![], vec![Op::Read(w, vec![v(0), v(1)])]);
         let stride2 = g.eq(
@@ -381,7 +433,23 @@ fn updates_take_effect_at_the_end() {
 
 #[test]
 fn functions_are_accurate_everywhere() {
-    let mut xs: Vec<f32> = vec![0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 1.0, -1.0, 88.7, 88.8, -87.3, -87.4, 1e30, -1e30, 3.9, 4.1];
+    let mut xs: Vec<f32> = vec![
+        0.0,
+        -0.0,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::NAN,
+        1.0,
+        -1.0,
+        88.7,
+        88.8,
+        -87.3,
+        -87.4,
+        1e30,
+        -1e30,
+        3.9,
+        4.1,
+    ];
     xs.extend((0..4000).map(|i| (i as f32 - 2000.0) * 0.01));
     xs.extend((0..400).map(|i| (i as f32 - 200.0) * 0.5));
     xs.extend((0..200).map(|i| 1.13f32.powi(i - 100)));
@@ -441,7 +509,15 @@ fn nan_and_infinity_follow_the_ir() {
             Some(0),
             None,
             vec![],
-            vec![Op::Read(x, vars(2)), Op::Read(y, vars(2)), Op::Compare(op, Val(0), Val(1)), Op::Unary(UnaryOp::Not, Val(2)), Op::Const(1.0), Op::Const(2.0), Op::Select(Val(3), Val(4), Val(5))],
+            vec![
+                Op::Read(x, vars(2)),
+                Op::Read(y, vars(2)),
+                Op::Compare(op, Val(0), Val(1)),
+                Op::Unary(UnaryOp::Not, Val(2)),
+                Op::Const(1.0),
+                Op::Const(2.0),
+                Op::Select(Val(3), Val(4), Val(5)),
+            ],
         );
         g.out(z);
     }
@@ -461,7 +537,12 @@ fn nan_and_infinity_follow_the_ir() {
         g.out(z);
     }
     let mut s = Stream::new(4, "spicy");
-    let mut draw = || Tensor::float(&[29, 3], (0..87).map(|_| if s.flip(0.5) { spicy[s.below(7)] } else { s.normal() as f32 }).collect());
+    let mut draw = || {
+        Tensor::float(
+            &[29, 3],
+            (0..87).map(|_| if s.flip(0.5) { spicy[s.below(7)] } else { s.normal() as f32 }).collect(),
+        )
+    };
     let values = BTreeMap::from([("x".to_owned(), draw()), ("y".to_owned(), draw())]);
     agree_with(&Cpu::new(), &g.0, &values, 1e-6);
 }
@@ -483,10 +564,18 @@ fn random_graphs_agree() {
                     let y = full[s.below(full.len())];
                     g.zip(x, y, [BinaryOp::Add, BinaryOp::Mul, BinaryOp::Max, BinaryOp::Min][s.below(4)])
                 }),
-                1 => full.push(g.map(x, |b| b.push(Op::Unary([UnaryOp::Tanh, UnaryOp::Sigmoid, UnaryOp::Sin][s.below(3)], Val(0))))),
+                1 => full.push(g.map(x, |b| {
+                    b.push(Op::Unary([UnaryOp::Tanh, UnaryOp::Sigmoid, UnaryOp::Sin][s.below(3)], Val(0)));
+                })),
                 2 => full.push({
                     let p = channel[s.below(channel.len())];
-                    g.eq(&shape, Some(0), None, vec![], vec![Op::Read(x, vars(3)), Op::Read(p, vec![v(1)]), Op::Binary(BinaryOp::Sub, Val(0), Val(1))])
+                    g.eq(
+                        &shape,
+                        Some(0),
+                        None,
+                        vec![],
+                        vec![Op::Read(x, vars(3)), Op::Read(p, vec![v(1)]), Op::Binary(BinaryOp::Sub, Val(0), Val(1))],
+                    )
                 }),
                 3 => channel.push(g.eq(
                     &[shape[1]],
@@ -497,7 +586,13 @@ fn random_graphs_agree() {
                 )),
                 _ => full.push({
                     let i = v(2).plus(&v(3), 1).plus(&c(1), -1);
-                    g.eq(&shape, Some(0), Some((ReduceOp::Max, &[3])), vec![Guard::InRange(i.clone(), shape[2])], vec![Op::Read(x, vec![v(0), v(1), i])])
+                    g.eq(
+                        &shape,
+                        Some(0),
+                        Some((ReduceOp::Max, &[3])),
+                        vec![Guard::InRange(i.clone(), shape[2])],
+                        vec![Op::Read(x, vec![v(0), v(1), i])],
+                    )
                 }),
             }
         }
@@ -544,7 +639,9 @@ fn too_much_memory_is_refused_before_anything_runs() {
     let x = g.data("x", &[64, 1024]);
     let y = g.map(x, |b| b.push(Op::Unary(UnaryOp::Neg, Val(0))));
     g.out(y);
-    let Err(ExecError::Memory { needed, limit }) = Cpu::with_memory_limit(1000).compile(&g.0).map(|_| ()) else { panic!() };
+    let Err(ExecError::Memory { needed, limit }) = Cpu::with_memory_limit(1000).compile(&g.0).map(|_| ()) else {
+        panic!()
+    };
     assert!(needed >= 64 * 1024 * 4 && limit == 1000);
     assert!(Cpu::with_memory_limit(1 << 20).compile(&g.0).is_ok());
 }
@@ -554,7 +651,13 @@ fn wrong_inputs_are_named() {
     let mut g = G::default();
     let x = g.data("x", &[4, 2]);
     let w = g.param("w", &[2]);
-    let y = g.eq(&[4, 2], Some(0), None, vec![], vec![Op::Read(x, vars(2)), Op::Read(w, vec![v(1)]), Op::Binary(BinaryOp::Add, Val(0), Val(1))]);
+    let y = g.eq(
+        &[4, 2],
+        Some(0),
+        None,
+        vec![],
+        vec![Op::Read(x, vars(2)), Op::Read(w, vec![v(1)]), Op::Binary(BinaryOp::Add, Val(0), Val(1))],
+    );
     g.out(y);
     let cpu = Cpu::new();
     let mut p = cpu.compile(&g.0).unwrap();
