@@ -3,8 +3,6 @@
 
 pub mod codes;
 
-
-
 use crate::base::Span;
 
 pub use codes::Code;
@@ -69,6 +67,11 @@ impl Diagnostic {
             help: None,
             fix: None,
         }
+    }
+
+    /// An error or warning about something that has no place in a source file, such as a run's folder: no labels.
+    pub fn unplaced(code: Code, message: impl Into<String>) -> Self {
+        Self { labels: Vec::new(), ..Self::new(code, Span::default(), message) }
     }
 
     /// Sets the text of the primary label.

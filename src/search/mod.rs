@@ -1,0 +1,3 @@
+//! The search side: what runs a strategy.
+
+pub mod engine;
