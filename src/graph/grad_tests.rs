@@ -8,7 +8,7 @@ fn gradient_text(g: &Graph, loss: NodeId) -> String {
     let mut s = String::new();
     for id in g.ids().filter(|id| id.0 > loss.0) {
         let node = Node { label: String::new(), ..g.node(id).clone() };
-        s += &format!("{id} = {}\n", text::node(&node));
+        s.extend([format!("{id} = {}\n", text::node(&node))]);
     }
     s
 }

@@ -259,8 +259,10 @@ impl Op {
     /// Whether the value is a `Bool`.
     pub fn is_bool(&self, body: &[Op]) -> bool {
         match self {
-            Op::Test(_) | Op::Compare(..) | Op::Unary(UnaryOp::Not, _) => true,
-            Op::Binary(BinaryOp::And | BinaryOp::Or, ..) => true,
+            Op::Test(_)
+            | Op::Compare(..)
+            | Op::Unary(UnaryOp::Not, _)
+            | Op::Binary(BinaryOp::And | BinaryOp::Or, ..) => true,
             Op::Select(_, a, _) => body.get(a.0 as usize).is_some_and(|op| op.is_bool(body)),
             Op::Const(_) | Op::Read(..) | Op::Index(_) | Op::Unary(..) | Op::Binary(..) => false,
         }
