@@ -4,4 +4,5 @@ pub mod base;
 pub mod diag;
 pub mod exec;
 pub mod graph;
+pub mod search;
 pub mod syntax;
