@@ -1,8 +1,12 @@
 //! `nasc` compiles `.nas`, a language for neural architecture search.
 
 pub mod base;
+pub mod data;
 pub mod diag;
 pub mod exec;
 pub mod graph;
+pub mod report;
 pub mod search;
+pub mod sema;
+pub mod store;
 pub mod syntax;

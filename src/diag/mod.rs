@@ -71,6 +71,11 @@ impl Diagnostic {
         }
     }
 
+    /// An error or warning about something that has no place in a source file, such as a run's folder: no labels.
+    pub fn unplaced(code: Code, message: impl Into<String>) -> Self {
+        Self { labels: Vec::new(), ..Self::new(code, Span::default(), message) }
+    }
+
     /// Sets the text of the primary label.
     #[must_use]
     pub fn here(mut self, text: impl Into<String>) -> Self {

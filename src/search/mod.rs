@@ -1,3 +1,4 @@
-//! Searches: the programs that move them and what those programs call.
+//! The search side: the programs that move a search, and what runs them.
 
+pub mod engine;
 pub mod lang;

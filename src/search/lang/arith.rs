@@ -1,5 +1,7 @@
 //! Arithmetic whose meaning both back ends must share.
 
+#![allow(clippy::float_cmp, reason = "the language's `==` on floats is exact")]
+
 use super::ir::{BinOp, Fail, UnOp};
 
 /// `a op b` on slots.

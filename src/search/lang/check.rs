@@ -394,7 +394,7 @@ impl<'c, 'e> FnChecker<'c, 'e> {
             }
             StmtKind::Expr(e) => self.discard(e, out),
             StmtKind::For { pattern, iter, body } => {
-                let (iter, ty) = self.iter(iter);
+                let (iter, ty) = self.elements(iter);
                 self.names.push(BTreeMap::new());
                 let p = self.pattern(pattern, &ty, false);
                 self.loops.push(false);
@@ -542,7 +542,7 @@ impl<'c, 'e> FnChecker<'c, 'e> {
             return None;
         }
         path.reverse();
-        Some(super::tree::Place { root, path, span: e.span })
+        Some(super::tree::Place { root, path })
     }
 
     fn assign(&mut self, target: &Expr, op: Option<ast::BinOp>, value: &Expr, out: &mut Vec<TStmt>) {

@@ -36,7 +36,7 @@ impl FnChecker<'_, '_> {
     pub fn call(&mut self, e: &Expr, callee: &Expr, args: &[Arg], hint: Option<&Type>, discard: bool) -> TExpr {
         match &callee.kind {
             ExprKind::Name(n) => self.call_name(e.span, &n.ident, args, hint, discard),
-            ExprKind::Field { base, name } => self.call_method(e.span, base, name, args, discard),
+            ExprKind::Field { base, name } => self.call_method(e.span, base, name, args),
             _ => {
                 let f = self.expr(callee, None);
                 self.call_value(f, args, e.span)
@@ -84,7 +84,7 @@ impl FnChecker<'_, '_> {
         error(span)
     }
 
-    fn call_method(&mut self, span: Span, base: &Expr, name: &Ident, args: &[Arg], discard: bool) -> TExpr {
+    fn call_method(&mut self, span: Span, base: &Expr, name: &Ident, args: &[Arg]) -> TExpr {
         let mut b = self.expr(base, None);
         let mut t = self.infer.shallow(&b.ty);
         if matches!(t, Type::Error | Type::Never) {
@@ -137,7 +137,6 @@ impl FnChecker<'_, '_> {
         {
             return self.call_builtin(sig, Some(b), args, name, span, None);
         }
-        let _ = discard;
         self.skip(args);
         self.no_member(&b, &t, name)
     }
@@ -571,8 +570,10 @@ impl FnChecker<'_, '_> {
                 _ => self.wrong(&x, "a list of numbers"),
             },
             (Builtin::Abs, Type::Int | Type::Float) => make(t, x),
-            (Builtin::Int, Type::Int) | (Builtin::Float, Type::Float) | (Builtin::Floor | Builtin::Ceil | Builtin::Round, Type::Int) => x,
-            (Builtin::Int, Type::Float | Type::Option | Type::Bool | Type::Str) | (Builtin::Floor | Builtin::Ceil | Builtin::Round, Type::Float) => make(Type::Int, x),
+            (Builtin::Int | Builtin::Floor | Builtin::Ceil | Builtin::Round, Type::Int) | (Builtin::Float, Type::Float) => x,
+            (Builtin::Int, Type::Option | Type::Bool | Type::Str) | (Builtin::Int | Builtin::Floor | Builtin::Ceil | Builtin::Round, Type::Float) => {
+                make(Type::Int, x)
+            }
             (Builtin::Float, Type::Int) => self.coerce(x, &Type::Float),
             (Builtin::Float, Type::Option | Type::Str) => make(Type::Float, x),
             (Builtin::String, Type::Fn(..) | Type::Unit | Type::Var(_)) => self.wrong(&x, "a value that can be printed"),

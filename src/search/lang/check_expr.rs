@@ -412,7 +412,7 @@ impl FnChecker<'_, '_> {
     }
 
     /// What a loop runs over, and the type of its elements.
-    pub fn iter(&mut self, e: &Expr) -> (TIter, Type) {
+    pub fn elements(&mut self, e: &Expr) -> (TIter, Type) {
         if let ExprKind::Range { lo, hi, inclusive } = &e.kind {
             let lo_e = lo.as_deref();
             let range = self.range(lo_e, hi.as_deref(), *inclusive, e.span);
@@ -443,7 +443,7 @@ impl FnChecker<'_, '_> {
         let scopes = self.names.len();
         let mut out = Vec::new();
         for c in clauses {
-            let (iter, ty) = self.iter(&c.iter);
+            let (iter, ty) = self.elements(&c.iter);
             self.names.push(std::collections::BTreeMap::new());
             let pattern = self.pattern(&c.pattern, &ty, false);
             let cond = c.cond.as_ref().map(|c| self.expr_as(c, &Type::Bool));
@@ -477,7 +477,7 @@ impl FnChecker<'_, '_> {
         let ta = self.body_type(&a, da);
         // What the first branch gives is the best guess for the second.
         let guess = if matches!(ta, Type::Never | Type::Unit | Type::Error) { hint.cloned() } else { Some(ta.clone()) };
-        let guess = if matches!(&guess, Some(Type::Optional(_)) | Some(Type::Float) | Some(Type::Int)) { hint.cloned() } else { guess };
+        let guess = if matches!(&guess, Some(Type::Optional(_) | Type::Float | Type::Int)) { hint.cloned() } else { guess };
         let (mut b, db) = self.body(otherwise, guess.as_ref(), true);
         let tb = self.body_type(&b, db);
         let Some(t) = self.join(&ta, &tb) else {
@@ -616,6 +616,15 @@ impl FnChecker<'_, '_> {
     }
 
     fn lambda(&mut self, params: &[Pattern], body: &Expr, hint: Option<&Type>, span: Span) -> TExpr {
+        // `(a, b) => ..` also takes one pair apart.
+        let whole = match hint {
+            Some(Type::Fn(ps, _)) if ps.len() == 1 && params.len() > 1 => match self.infer.shallow(&ps[0]) {
+                Type::Tuple(ts) if ts.len() == params.len() => Some([Pattern::Tuple(params.to_vec(), span)]),
+                _ => None,
+            },
+            _ => None,
+        };
+        let params = whole.as_ref().map_or(params, |w| w.as_slice());
         let (types, result) = match hint {
             Some(Type::Fn(ps, r)) => {
                 if ps.len() != params.len() {

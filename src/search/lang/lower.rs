@@ -188,8 +188,8 @@ impl<'a> FnLower<'a> {
 
     /// An operation of the runtime whose result, if it is a reference, becomes an owned temporary.
     fn rt(&mut self, op: RtOp, args: &[(Var, Type)], result: Type, span: Span) -> Val {
-        let v = self.rt_raw(op, args, result.clone(), span);
         let owned = result.is_ref();
+        let v = self.rt_raw(op, args, result, span);
         if owned {
             self.own(v);
         }

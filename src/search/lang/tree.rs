@@ -47,8 +47,6 @@ pub struct Place {
     pub root: Local,
     /// The steps, outermost first.
     pub path: Vec<Step>,
-    /// Where.
-    pub span: Span,
 }
 
 /// One step into a value.

@@ -1,0 +1,3 @@
+//! From the tree to meaning: names, types, shapes.
+
+pub mod prim;
