@@ -8,5 +8,6 @@ pub mod graph;
 pub mod report;
 pub mod search;
 pub mod sema;
+pub mod space;
 pub mod store;
 pub mod syntax;

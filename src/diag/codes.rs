@@ -73,6 +73,31 @@ codes! {
     PROG_CONVERT = "E0726", "a value does not convert";
     PROG_HOST = "E0727", "a runtime call failed";
     PROG_LATER = "E0790", "not in this version";
+    DUPLICATE_ITEM = "E0201", "an item is declared twice";
+    UNKNOWN_MODULE = "E0202", "no such module";
+    UNKNOWN_NAME = "E0203", "unknown name";
+    WRONG_TYPE = "E0301", "wrong type";
+    WRONG_ARGUMENT = "E0302", "wrong argument";
+    MISSING_ARGUMENT = "E0303", "missing argument";
+    IMMUTABLE = "E0304", "assignment to something that cannot change";
+    WRONG_PLACE = "E0305", "something stands where it cannot";
+    DIVISION = "E0306", "division by zero";
+    OUT_OF_RANGE = "E0307", "index out of range";
+    ENDLESS = "E0308", "a recursion or loop that does not end";
+    SHAPE = "E0401", "shapes do not fit";
+    RANK = "E0402", "wrong number of dimensions";
+    INEXACT = "E0403", "a division in an extent is not exact";
+    EMPTY_SHAPE = "E0404", "a tensor without elements";
+    CANNOT_PROVE = "E0405", "cannot prove that every candidate is valid";
+    DUPLICATE_DECISION = "E0501", "a decision is made twice under one name";
+    MOTIF_DEPENDS = "E0502", "a motif whose decisions depend on its arguments";
+    EMPTY_CHOICE = "E0503", "nothing to choose from";
+    UNUSED_DECISION = "W0504", "a decision that changes nothing";
+    TIED_USES = "W0505", "one operation applied several times";
+    NEEDS_LATER = "E0801", "a part of the language that this version does not have yet";
+    DATA_MISFIT = "E0802", "data that does not fit the space";
+    ALL_FORBIDDEN = "E0506", "no candidate is left";
+    BAD_CANDIDATE = "E0507", "a candidate that does not belong to the space";
     STRAY_CHARACTER = "E0102", "character that the language does not have";
     UNCLOSED_STRING = "E0103", "unclosed string";
     BRACKET = "E0104", "bracket without a partner";
@@ -130,4 +155,5 @@ codes! {
     RUN_FAILURE = "E1011", "the run could not be read or written";
     PRIM_UNUSED_INDEX = "W0601", "an index that the right side does not use";
     PRIM_UNUSED = "W0602", "a tensor that nothing reads";
+    PRIM_OLD_STATE = "W0603", "a state read after its update";
 }

@@ -115,7 +115,11 @@ pub fn eval<A: Algebra>(
         }
         ExprKind::If { cond, then, otherwise } => {
             let Some(otherwise) = otherwise else {
-                return Err(Diagnostic::new(&codes::PRIM_FORM, expr.span, "an `if` that gives a value needs an `else`"));
+                return Err(Diagnostic::new(
+                    &codes::PRIM_FORM,
+                    expr.span,
+                    "an `if` that gives a value needs an `else`",
+                ));
             };
             let c = eval(cond, slash, names, algebra)?;
             match algebra.decide(&c) {

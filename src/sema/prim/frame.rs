@@ -185,7 +185,9 @@ impl Frame {
 
 fn indices(op: BinaryOp, a: &Value, b: &Value) -> Option<Index> {
     let whole = |v: &Value| match v {
-        Value::Idx(i) => Some(i.clone()),
+        Value::Idx(i) if i.terms.iter().all(|(_, c)| c.abs() < 1 << 31) && i.constant.abs() < 1 << 31 => {
+            Some(i.clone())
+        }
         Value::Num(x) if x.fract() == 0.0 && x.abs() < 1e9 => Some(Index::constant(*x as i64)),
         _ => None,
     };
@@ -224,8 +226,7 @@ fn operands(op: &Op, mut f: impl FnMut(Val)) {
 
 /// `i == n * a + b`, where `a` takes all that is a multiple of `n`.
 fn split(i: &Index, n: i64) -> (Index, Index) {
-    let (mut a, mut b) =
-        (Index::constant(i.constant.div_euclid(n)), Index::constant(i.constant.rem_euclid(n)));
+    let (mut a, mut b) = (Index::constant(i.constant.div_euclid(n)), Index::constant(i.constant.rem_euclid(n)));
     for (atom, c) in &i.terms {
         if c % n == 0 {
             a.terms.push((atom.clone(), c / n));

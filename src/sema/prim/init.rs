@@ -39,9 +39,7 @@ pub(super) fn distribution(e: &Expr) -> Option<Result<(&'static str, Vec<&Expr>)
     let Some(&(id, wanted)) = DISTRIBUTIONS.iter().find(|(n, _)| *n == name.name) else {
         let guess = did_you_mean(&name.name, DISTRIBUTIONS.iter().map(|(n, _)| *n))?;
         let d = Diagnostic::new(&codes::PRIM_INIT, name.span, format!("unknown initializer `{}`", name.name));
-        return Some(Err(d
-            .help(format!("did you mean `{guess}`?"))
-            .fix(name.span, guess, format!("write `{guess}`"))));
+        return Some(Err(d.help(format!("did you mean `{guess}`?")).fix(name.span, guess, format!("write `{guess}`"))));
     };
     let usage = || {
         let list: Vec<String> = wanted.iter().map(|w| format!("{w} = ..")).collect();
@@ -57,15 +55,18 @@ pub(super) fn distribution(e: &Expr) -> Option<Result<(&'static str, Vec<&Expr>)
             Some(at) if found[at].is_none() => found[at] = Some(value),
             _ => {
                 let span = name.as_ref().map_or(value.span, |n| n.span);
-                return Some(Err(Diagnostic::new(&codes::PRIM_INIT, span, format!("`{id}` has no such argument"))
-                    .help(usage())));
+                return Some(Err(
+                    Diagnostic::new(&codes::PRIM_INIT, span, format!("`{id}` has no such argument")).help(usage())
+                ));
             }
         }
     }
     let all: Option<Vec<&Expr>> = found.into_iter().collect();
     Some(match all {
         Some(args) => Ok((id, args)),
-        None => Err(Diagnostic::new(&codes::PRIM_INIT, e.span, format!("an argument of `{id}` is missing")).help(usage())),
+        None => {
+            Err(Diagnostic::new(&codes::PRIM_INIT, e.span, format!("an argument of `{id}` is missing")).help(usage()))
+        }
     })
 }
 
@@ -100,6 +101,7 @@ pub(super) fn initializer(e: &Expr, names: &BTreeMap<String, Scalar>, rank: usiz
 /// A number, for constants and knobs.
 pub(super) fn number(e: &Expr, names: &BTreeMap<String, Scalar>) -> Result<f64, Diagnostic> {
     let v = eval(e, Slash::Floor, &|n| names.get(n).cloned(), &mut Numbers)?;
-    v.as_float()
-        .ok_or_else(|| Diagnostic::new(&codes::PRIM_INIT, e.span, format!("a number is expected, not a {}", v.type_name())))
+    v.as_float().ok_or_else(|| {
+        Diagnostic::new(&codes::PRIM_INIT, e.span, format!("a number is expected, not a {}", v.type_name()))
+    })
 }

@@ -187,21 +187,33 @@ impl<'a> Use<'a> {
                 let named = as_name(e).map(|n| &n.name);
                 Declared { extent, span: e.span, example: named.is_some() && named == self.low.example.as_ref() }
             }
-            Some(At::Rest(k)) => {
-                Declared { extent, span: name.span, example: self.low.example_rest == Some(k) }
-            }
+            Some(At::Rest(k)) => Declared { extent, span: name.span, example: self.low.example_rest == Some(k) },
             None => Declared { extent, span: name.span, example: false },
         });
         Some(declared.collect())
     }
 
-    fn slot(&mut self, kind: SlotKind, name: &Ident, dims: &'a [Dim], init: &Expr, span: Span) -> Result<(), Diagnostic> {
+    fn slot(
+        &mut self,
+        kind: SlotKind,
+        name: &Ident,
+        dims: &'a [Dim],
+        init: &Expr,
+        span: Span,
+    ) -> Result<(), Diagnostic> {
         let mut shape = Vec::new();
         for d in dims {
             match d {
                 Dim::Rest(_) => shape.extend(&self.low.rest),
                 Dim::Expr(e) => shape.push(self.low.extent(e)?),
             }
+        }
+        if shape.iter().try_fold(1_usize, |n, &e| n.checked_mul(e)).is_none_or(|n| n > 1 << 40) {
+            return Err(Diagnostic::new(
+                &codes::PRIM_ARITHMETIC,
+                span,
+                format!("`{}` is too large: {shape:?}", name.name),
+            ));
         }
         let role = match kind {
             SlotKind::Param => Role::Param(init::initializer(init, &self.low.scalars, shape.len())?),

@@ -14,8 +14,8 @@
 //! `uniform()` draws anew for each point of the equation's loop.
 
 mod check;
-pub mod eval;
 mod equation;
+pub mod eval;
 mod frame;
 mod init;
 mod instantiate;
@@ -24,7 +24,12 @@ pub mod shape;
 mod uses;
 
 #[cfg(test)]
-#[allow(clippy::float_cmp, clippy::needless_range_loop, clippy::type_complexity, reason = "expected values, as in formulas")]
+#[allow(
+    clippy::float_cmp,
+    clippy::needless_range_loop,
+    clippy::type_complexity,
+    reason = "expected values, as in formulas"
+)]
 mod tests;
 
 use crate::base::Span;

@@ -104,10 +104,7 @@ pub fn infer<A: Extents>(
                                 return Err(Diagnostic::new(
                                     &codes::PRIM_SHAPE,
                                     call,
-                                    format!(
-                                        "the inputs of `{}` have different numbers of dimensions",
-                                        p.name.name
-                                    ),
+                                    format!("the inputs of `{}` have different numbers of dimensions", p.name.name),
                                 )
                                 .label(*span, format!("`..` stands for {} here", count(these.len(), "dimension")))
                                 .label(*first, format!("and for {} here", known.len())));
