@@ -94,6 +94,8 @@ codes! {
     EMPTY_CHOICE = "E0503", "nothing to choose from";
     UNUSED_DECISION = "W0504", "a decision that changes nothing";
     TIED_USES = "W0505", "one operation applied several times";
+    UNUSED_NAME = "W0506", "a name that nothing uses";
+    UNUSED_USE = "W0507", "an import that nothing uses";
     NEEDS_LATER = "E0801", "a part of the language that this version does not have yet";
     DATA_MISFIT = "E0802", "data that does not fit the space";
     ALL_FORBIDDEN = "E0506", "no candidate is left";
