@@ -74,6 +74,9 @@ codes! {
     TIED_USES = "W0505", "one operation applied several times";
     NEEDS_LATER = "E0801", "a part of the language that this version does not have yet";
     DATA_MISFIT = "E0802", "data that does not fit the space";
+    SEARCH_FIELD = "E0803", "a search block that does not say what it must";
+    UNKNOWN_METRIC = "E0804", "an objective over an unknown metric";
+    CANNOT_SERVE = "E0805", "a strategy that a space cannot serve";
     ALL_FORBIDDEN = "E0506", "no candidate is left";
     BAD_CANDIDATE = "E0507", "a candidate that does not belong to the space";
     STRAY_CHARACTER = "E0102", "character that the language does not have";
