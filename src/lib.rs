@@ -7,5 +7,7 @@ pub mod exec;
 pub mod graph;
 pub mod report;
 pub mod search;
+pub mod sema;
+pub mod space;
 pub mod store;
 pub mod syntax;

@@ -51,6 +51,31 @@ macro_rules! codes {
 
 codes! {
     SYNTAX = "E0101", "syntax error";
+    DUPLICATE_ITEM = "E0201", "an item is declared twice";
+    UNKNOWN_MODULE = "E0202", "no such module";
+    UNKNOWN_NAME = "E0203", "unknown name";
+    WRONG_TYPE = "E0301", "wrong type";
+    WRONG_ARGUMENT = "E0302", "wrong argument";
+    MISSING_ARGUMENT = "E0303", "missing argument";
+    IMMUTABLE = "E0304", "assignment to something that cannot change";
+    WRONG_PLACE = "E0305", "something stands where it cannot";
+    DIVISION = "E0306", "division by zero";
+    OUT_OF_RANGE = "E0307", "index out of range";
+    ENDLESS = "E0308", "a recursion or loop that does not end";
+    SHAPE = "E0401", "shapes do not fit";
+    RANK = "E0402", "wrong number of dimensions";
+    INEXACT = "E0403", "a division in an extent is not exact";
+    EMPTY_SHAPE = "E0404", "a tensor without elements";
+    CANNOT_PROVE = "E0405", "cannot prove that every candidate is valid";
+    DUPLICATE_DECISION = "E0501", "a decision is made twice under one name";
+    MOTIF_DEPENDS = "E0502", "a motif whose decisions depend on its arguments";
+    EMPTY_CHOICE = "E0503", "nothing to choose from";
+    UNUSED_DECISION = "W0504", "a decision that changes nothing";
+    TIED_USES = "W0505", "one operation applied several times";
+    NEEDS_LATER = "E0801", "a part of the language that this version does not have yet";
+    DATA_MISFIT = "E0802", "data that does not fit the space";
+    ALL_FORBIDDEN = "E0506", "no candidate is left";
+    BAD_CANDIDATE = "E0507", "a candidate that does not belong to the space";
     STRAY_CHARACTER = "E0102", "character that the language does not have";
     UNCLOSED_STRING = "E0103", "unclosed string";
     BRACKET = "E0104", "bracket without a partner";
@@ -64,6 +89,24 @@ codes! {
     PLACE = "E0112", "not a place to assign to";
     MIXED_BRACES = "E0113", "entries and statements in one pair of braces";
     FIELD = "E0114", "unknown or repeated field";
+    PRIM_NAME = "E0601", "unknown name in a primitive";
+    PRIM_UNBOUND = "E0602", "an index or extent that nothing binds";
+    PRIM_REDUCE = "E0603", "a reduction over nothing";
+    PRIM_AFFINE = "E0604", "an index that is not affine";
+    PRIM_DEFINED = "E0605", "a tensor defined never, twice, or too late";
+    PRIM_RANK = "E0606", "wrong number of indices";
+    PRIM_STATE = "E0607", "`<-` and `=` confused";
+    PRIM_RANGES = "E0608", "two ranges for one index";
+    PRIM_CASE = "E0609", "upper and lower case";
+    PRIM_UNIFORM = "E0610", "`uniform()` outside of training";
+    PRIM_SHAPE = "E0611", "inputs that do not fit a primitive";
+    PRIM_INEXACT = "E0612", "a division that does not come out even";
+    PRIM_FORM = "E0613", "what cannot stand in a primitive";
+    PRIM_SCALAR = "E0614", "a wrong kind of number";
+    PRIM_INIT = "E0615", "a wrong initializer";
+    PRIM_ROLE = "E0616", "one name for two things";
+    PRIM_REST = "E0617", "`..` without a meaning";
+    PRIM_ARITHMETIC = "E0618", "arithmetic that fails";
     DATA_UNKNOWN = "E0901", "no such data source";
     DATA_ARGUMENT = "E0902", "wrong argument of a data source";
     DATA_MISSING = "E0903", "a data file or folder is missing";
@@ -88,4 +131,6 @@ codes! {
     TIME_IN_DETERMINISTIC = "E1009", "a deterministic search cannot depend on time";
     RUN_EXISTS = "E1010", "there is a run already";
     RUN_FAILURE = "E1011", "the run could not be read or written";
+    PRIM_UNUSED_INDEX = "W0601", "an index that the right side does not use";
+    PRIM_UNUSED = "W0602", "a tensor that nothing reads";
 }

@@ -3,8 +3,6 @@
 
 pub mod codes;
 
-
-
 use crate::base::Span;
 
 pub use codes::Code;

@@ -1,1 +1,8 @@
-//! Pictures and tables for people.
+//! Pictures, tables and progress for people. Everything returns text or implements the engine's observer; nothing here
+//! decides anything.
+
+pub mod chart;
+pub mod layout;
+pub mod progress;
+pub mod svg;
+pub mod table;

@@ -32,11 +32,16 @@ impl RunLock {
                 let _ = file.read_to_string(&mut holder);
                 let holder = holder.trim();
                 let who = if holder.is_empty() { "another process".to_owned() } else { format!("process {holder}") };
-                return Err(Diagnostic::unplaced(&codes::RUN_IN_USE, format!("the run in `{}` is in use by {who}", folder.display()))
-                    .help("wait for it or stop it, then resume; `nasc show` works meanwhile"));
+                return Err(Diagnostic::unplaced(
+                    &codes::RUN_IN_USE,
+                    format!("the run in `{}` is in use by {who}", folder.display()),
+                )
+                .help("wait for it or stop it, then resume; `nasc show` works meanwhile"));
             }
             // Some network file systems have no locks; the run is then on its own, as any file there is.
-            Err(TryLockError::Error(e)) if e.kind() == std::io::ErrorKind::Unsupported => return Ok(Self { _file: file }),
+            Err(TryLockError::Error(e)) if e.kind() == std::io::ErrorKind::Unsupported => {
+                return Ok(Self { _file: file });
+            }
             Err(TryLockError::Error(e)) => return Err(context.io(&e, "lock the run in")),
         }
         let note = |file: &mut File| -> std::io::Result<()> {

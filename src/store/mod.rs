@@ -81,14 +81,19 @@ impl Store {
         let lock = RunLock::take(folder)?;
         let file = folder.join(FILE);
         if file.exists() {
-            return Err(Diagnostic::unplaced(&codes::RUN_EXISTS, format!("there is a run in `{}` already", folder.display()))
-                .help("go on with it by `--resume`, or choose another name by `--out`"));
+            return Err(Diagnostic::unplaced(
+                &codes::RUN_EXISTS,
+                format!("there is a run in `{}` already", folder.display()),
+            )
+            .help("go on with it by `--resume`, or choose another name by `--out`"));
         }
         // A kill between the first write and the last must not leave half a run: the file gets its name when complete.
         let draft = folder.join("run.sqlite.new");
         for stale in ["run.sqlite.new", "run.sqlite.new-journal"] {
             match std::fs::remove_file(folder.join(stale)) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(context.io(&e, "clear the run's folder")),
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(context.io(&e, "clear the run's folder"));
+                }
                 _ => {}
             }
         }
@@ -180,8 +185,11 @@ impl Store {
         let then = self.info()?;
         let Some(what) = difference(&then, now) else { return Ok(()) };
         let folder = self.folder.as_deref().unwrap_or(Path::new("memory")).display();
-        Err(Diagnostic::unplaced(&codes::RUN_OF_ANOTHER_SOURCE, format!("the run in `{folder}` searches something else: {what}"))
-            .help("start a new run, or undo the change; a run goes on only with what it began with, since it is replayed"))
+        Err(Diagnostic::unplaced(
+            &codes::RUN_OF_ANOTHER_SOURCE,
+            format!("the run in `{folder}` searches something else: {what}"),
+        )
+        .help("start a new run, or undo the change; a run goes on only with what it began with, since it is replayed"))
     }
 
     /// Replaces the stored texts and configuration, for a run that goes on with another source by explicit wish.
@@ -219,8 +227,11 @@ impl Store {
                 Logged::Seen(trial) => (Some(trial.0 as i64), None),
                 Logged::Value(bytes) => (None, Some(bytes.as_slice())),
             };
-            c.prepare_cached("INSERT INTO log (call, trial, data) VALUES (?1, ?2, ?3)")?
-                .execute(params![entry.call as i64, trial, data])?;
+            c.prepare_cached("INSERT INTO log (call, trial, data) VALUES (?1, ?2, ?3)")?.execute(params![
+                entry.call as i64,
+                trial,
+                data
+            ])?;
             Ok(())
         })
     }
@@ -275,7 +286,8 @@ fn existing_file(folder: &Path) -> Result<PathBuf, Diagnostic> {
     } else {
         format!("there is no run `{}`", folder.display())
     };
-    Err(Diagnostic::unplaced(&codes::NO_RUN, message).help("a run is a folder such as `NAME.run` that `nasc run` writes"))
+    Err(Diagnostic::unplaced(&codes::NO_RUN, message)
+        .help("a run is a folder such as `NAME.run` that `nasc run` writes"))
 }
 
 fn open_file(file: &Path, context: &Context) -> Result<Connection, Diagnostic> {
@@ -346,7 +358,8 @@ fn difference(then: &RunInfo, now: &RunInfo) -> Option<String> {
     if a == b {
         return None;
     }
-    let value = |of: &[(String, serde_json::Value)], key: &str| of.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone());
+    let value =
+        |of: &[(String, serde_json::Value)], key: &str| of.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone());
     let key = a.iter().chain(&b).map(|(k, _)| k).find(|k| value(&a, k) != value(&b, k))?;
     let show = |v: Option<serde_json::Value>| v.map_or_else(|| "not set".to_owned(), |v| format!("`{v}`"));
     Some(format!("its {key} is {}, not {}", show(value(&a, key)), show(value(&b, key))))

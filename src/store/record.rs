@@ -316,7 +316,8 @@ impl Store {
                 statement.query_map([], read)?.collect::<Result<_, _>>()?
             };
             {
-                let mut statement = c.prepare("SELECT trial, step, value FROM points WHERE trial >= 0 ORDER BY trial, step")?;
+                let mut statement =
+                    c.prepare("SELECT trial, step, value FROM points WHERE trial >= 0 ORDER BY trial, step")?;
                 let mut rows = statement.query([])?;
                 let mut at = 0;
                 while let Some(row) = rows.next()? {
@@ -345,7 +346,12 @@ impl Store {
 
     /// Adds a point to the curve of a trial (or of the strategy itself, under `None`), and with it, in one transaction, a
     /// snapshot that replaces the previous one.
-    pub fn add_point(&self, trial: Option<TrialId>, (step, value): Point, snapshot: Option<&[u8]>) -> Result<(), Diagnostic> {
+    pub fn add_point(
+        &self,
+        trial: Option<TrialId>,
+        (step, value): Point,
+        snapshot: Option<&[u8]>,
+    ) -> Result<(), Diagnostic> {
         self.with(|c| {
             let transaction = if snapshot.is_some() { Some(c.unchecked_transaction()?) } else { None };
             c.prepare_cached("INSERT OR REPLACE INTO points (trial, step, value) VALUES (?1, ?2, ?3)")?

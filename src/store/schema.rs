@@ -90,7 +90,9 @@ pub fn check_pages(c: &Connection, context: &Context) -> Result<(), Diagnostic> 
         return Ok(());
     }
     match ask("PRAGMA quick_check(1)").map_err(|e| context.sql(&e))? {
-        rusqlite::types::Value::Text(said) if said != "ok" => Err(context.corrupt(said.lines().next_back().unwrap_or("damaged"))),
+        rusqlite::types::Value::Text(said) if said != "ok" => {
+            Err(context.corrupt(said.lines().next_back().unwrap_or("damaged")))
+        }
         _ => Ok(()),
     }
 }

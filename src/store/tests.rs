@@ -148,7 +148,10 @@ fn only_the_same_search_goes_on() {
     assert!(refused(&|i| i.sources[1].1 = "// ops\n// more\n".into()).contains("`std/ops.nas` has changed"));
     assert!(refused(&|i| i.sources[1].1 = "// ops\n// more\n".into()).contains("line 2"));
     assert!(refused(&|i| i.seed = 7).contains("seed"));
-    assert!(refused(&|i| i.config["strategy"] = "grid()".into()).contains("its strategy is `\"random_search()\"`, not `\"grid()\"`"));
+    assert!(
+        refused(&|i| i.config["strategy"] = "grid()".into())
+            .contains("its strategy is `\"random_search()\"`, not `\"grid()\"`")
+    );
     assert!(refused(&|i| i.config["population"] = 3.into()).contains("its population is not set"));
     assert!(refused(&|i| drop(i.sources.pop())).contains("`std/ops.nas` was part of it"));
     let mut other = info();

@@ -51,9 +51,8 @@ pub struct Lexed {
 }
 
 /// Signs of several characters, longest first.
-const SIGNS: &[&str] = &[
-    "..=", ">>", "..", "=>", "==", "!=", "<=", ">=", "<-", "->", "||", "&&", "+=", "-=", "*=", "/=", "%=", "^=",
-];
+const SIGNS: &[&str] =
+    &["..=", ">>", "..", "=>", "==", "!=", "<=", ">=", "<-", "->", "||", "&&", "+=", "-=", "*=", "/=", "%=", "^="];
 
 /// Words that begin a declaration.
 pub const ITEM_WORDS: &[&str] = &[
@@ -119,9 +118,13 @@ fn split(file: FileId, text: &str, out: &mut Lexed) {
                     out.tokens.push(token(Kind::Text, at, first));
                 } else {
                     out.errors.push(
-                        Diagnostic::new(&codes::UNCLOSED_STRING, Span::new(file, start, at), "this string is not closed")
-                            .here("opened here, and the line ends")
-                            .help("close it with `\"` on the same line; write a line end inside a string as `\\n`"),
+                        Diagnostic::new(
+                            &codes::UNCLOSED_STRING,
+                            Span::new(file, start, at),
+                            "this string is not closed",
+                        )
+                        .here("opened here, and the line ends")
+                        .help("close it with `\"` on the same line; write a line end inside a string as `\\n`"),
                     );
                     // The rest of the line still counts as a token, so that nothing before it takes the blame.
                     out.tokens.push(token(Kind::Text, at, first));
@@ -263,7 +266,9 @@ fn pair_up(file: FileId, text: &str, out: &mut Lexed, resync: bool) {
         match sign {
             "(" | "[" | "{" => open.push(i),
             ")" | "]" | "}" => {
-                if let Some(place) = open.iter().rposition(|&o| closer(&text[out.tokens[o].start..out.tokens[o].end]) == sign) {
+                if let Some(place) =
+                    open.iter().rposition(|&o| closer(&text[out.tokens[o].start..out.tokens[o].end]) == sign)
+                {
                     for &o in open[place + 1..].iter().rev() {
                         out.errors.push(unclosed(&out.tokens[o], span(&t), "before this"));
                     }
@@ -273,8 +278,12 @@ fn pair_up(file: FileId, text: &str, out: &mut Lexed, resync: bool) {
                     out.tokens[partner].partner = Some(i);
                     out.tokens[i].depth = open.len();
                 } else {
-                    let mut d = Diagnostic::new(&codes::BRACKET, span(&t), format!("nothing is open that this `{sign}` closes"))
-                        .here("closes nothing");
+                    let mut d = Diagnostic::new(
+                        &codes::BRACKET,
+                        span(&t),
+                        format!("nothing is open that this `{sign}` closes"),
+                    )
+                    .here("closes nothing");
                     if let Some(&o) = open.last() {
                         d = d.label(span(&out.tokens[o]), "this is what is open here");
                     }
@@ -330,7 +339,18 @@ fn limit_depth(file: FileId, text: &str, out: &mut Lexed) {
             }
             let prefix_form = matches!(
                 s,
-                "choose" | "sum" | "max" | "min" | "mean" | "prod" | "if" | "else" | "repeat" | "assemble" | "fn" | "for"
+                "choose"
+                    | "sum"
+                    | "max"
+                    | "min"
+                    | "mean"
+                    | "prod"
+                    | "if"
+                    | "else"
+                    | "repeat"
+                    | "assemble"
+                    | "fn"
+                    | "for"
             );
             let call = matches!(s, "(" | "[") && touches;
             let sign = t.kind == Kind::Sign && !matches!(s, "," | "|" | ":" | "=" | "(" | "[" | "{" | ")" | "]" | "}");

@@ -2,8 +2,8 @@
 //! goes on after errors: declarations are parsed one by one, and where one does not parse its head is kept and the
 //! statements of its body are parsed one by one, so that one run reports what is wrong everywhere.
 
-mod exprs;
 mod explain;
+mod exprs;
 mod items;
 mod names;
 mod prims;

@@ -173,7 +173,14 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { workers: 1, deterministic: false, lookahead: 16, budget: Budget::default(), seed: 0, measured: Vec::new() }
+        Self {
+            workers: 1,
+            deterministic: false,
+            lookahead: 16,
+            budget: Budget::default(),
+            seed: 0,
+            measured: Vec::new(),
+        }
     }
 }
 

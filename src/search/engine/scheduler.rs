@@ -187,7 +187,11 @@ impl Shared {
     }
 
     /// Waits until `ready` finds something.
-    fn wait<'a, T>(&self, mut state: Guard<'a>, mut ready: impl FnMut(&mut State) -> Option<T>) -> (Guard<'a>, Result<T, End>) {
+    fn wait<'a, T>(
+        &self,
+        mut state: Guard<'a>,
+        mut ready: impl FnMut(&mut State) -> Option<T>,
+    ) -> (Guard<'a>, Result<T, End>) {
         loop {
             if let Err(end) = self.interrupted(&state) {
                 return (state, Err(end));
@@ -232,7 +236,10 @@ impl Shared {
     fn diverged(&self, state: &mut State, detail: &str) -> End {
         let d = Diagnostic::unplaced(
             &codes::RUN_DIVERGED,
-            format!("the program does not do again what it did when this run began (call {})", state.call.saturating_sub(1)),
+            format!(
+                "the program does not do again what it did when this run began (call {})",
+                state.call.saturating_sub(1)
+            ),
         )
         .note(detail)
         .help("start a new run; a run goes on only with the program that began it");
@@ -252,7 +259,8 @@ impl Shared {
             return Err(self.diverged(&mut state, "it submits a candidate where it did not"));
         }
         let budget = &self.config.budget;
-        let limit = if self.config.deterministic { self.config.lookahead } else { self.config.lookahead + self.config.workers };
+        let limit =
+            if self.config.deterministic { self.config.lookahead } else { self.config.lookahead + self.config.workers };
         loop {
             self.interrupted(&state)?;
             if budget.is_spent(&state.spent) || budget.trials.is_some_and(|n| state.slots.len() as u64 >= n) {
@@ -295,7 +303,8 @@ impl Shared {
             && trial.call + 1 == state.call
             && trial.candidate == job.candidate
             && trial.key == job.key
-            && (trial.until, trial.parent, trial.continues, trial.repeat) == (job.until, job.parent, job.continues, job.repeat);
+            && (trial.until, trial.parent, trial.continues, trial.repeat)
+                == (job.until, job.parent, job.continues, job.repeat);
         if !same {
             let detail = format!("trial {id} was {}, now it would be {}", trial.candidate, job.candidate);
             return Err(self.diverged(state, &detail));
@@ -460,7 +469,9 @@ impl Engine {
         let mut engine = Self { shared, workers: Vec::new() };
         for number in 0..engine.shared.config.workers.max(1) {
             let shared = engine.shared.clone();
-            let thread = std::thread::Builder::new().name(format!("worker {number}")).spawn(move || worker::work(&shared, number));
+            let thread = std::thread::Builder::new()
+                .name(format!("worker {number}"))
+                .spawn(move || worker::work(&shared, number));
             engine.workers.push(thread.map_err(|e| {
                 Diagnostic::unplaced(&codes::RUN_FAILURE, format!("cannot start worker {number}: {e}"))
                     .help("use fewer workers")
@@ -495,7 +506,8 @@ impl Engine {
             // Reserved ones are seen by the call that waits for them, so all that is unseen here may be waited for.
             if state.unseen() == 0 {
                 let budget = &shared.config.budget;
-                let spent = budget.is_spent(&state.spent) || budget.trials.is_some_and(|n| state.slots.len() as u64 >= n);
+                let spent =
+                    budget.is_spent(&state.spent) || budget.trials.is_some_and(|n| state.slots.len() as u64 >= n);
                 return if live && spent { Err(End::Budget) } else { Ok(Next::Idle) };
             }
             if !live {
@@ -555,8 +567,12 @@ impl Engine {
             state.call += 1;
             match state.logged(call) {
                 Some(Logged::Value(bytes)) => return Ok(bytes),
-                Some(Logged::Seen(_)) => return Err(shared.diverged(&mut state, "the log has an answer to another call")),
-                None if !state.live() => return Err(shared.diverged(&mut state, "it asks for a value where it did not")),
+                Some(Logged::Seen(_)) => {
+                    return Err(shared.diverged(&mut state, "the log has an answer to another call"));
+                }
+                None if !state.live() => {
+                    return Err(shared.diverged(&mut state, "it asks for a value where it did not"));
+                }
                 None => call,
             }
         };
@@ -629,7 +645,9 @@ impl Engine {
             return Err(d.clone());
         }
         let mut order = state.seen.clone();
-        order.extend((0..state.slots.len()).filter(|&i| state.slots[i].trial.status.is_finished() && !state.slots[i].seen));
+        order.extend(
+            (0..state.slots.len()).filter(|&i| state.slots[i].trial.status.is_finished() && !state.slots[i].seen),
+        );
         Ok(Outcome {
             history: order.iter().map(|&i| state.slots[i].trial.clone()).collect(),
             best: state.best.map(|i| state.slots[i].trial.clone()),
@@ -674,6 +692,9 @@ fn check_deterministic(config: &Config) -> Result<(), Diagnostic> {
     } else {
         return Ok(());
     };
-    Err(Diagnostic::unplaced(&codes::TIME_IN_DETERMINISTIC, format!("a deterministic search cannot depend on time, but {what}"))
-        .help("count trials or epochs, use `params` or `flops`; or leave out `deterministic`"))
+    Err(Diagnostic::unplaced(
+        &codes::TIME_IN_DETERMINISTIC,
+        format!("a deterministic search cannot depend on time, but {what}"),
+    )
+    .help("count trials or epochs, use `params` or `flops`; or leave out `deterministic`"))
 }

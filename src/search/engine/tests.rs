@@ -67,7 +67,12 @@ fn objective() -> Objective {
 }
 
 fn info() -> RunInfo {
-    RunInfo { sources: vec![("a.nas".into(), String::new())], config: serde_json::Value::Null, seed: 3, version: "0".into() }
+    RunInfo {
+        sources: vec![("a.nas".into(), String::new())],
+        config: serde_json::Value::Null,
+        seed: 3,
+        version: "0".into(),
+    }
 }
 
 fn memory() -> Arc<Store> {
@@ -126,14 +131,28 @@ fn evolve(engine: &Engine, seed: u64) -> End {
 /// What must not depend on time, threads and interruptions, to the last bit.
 fn essence(store: &Store) -> Vec<String> {
     let all = store.trials().unwrap();
-    let bits = |xs: &mut dyn Iterator<Item = f64>| xs.map(|x| format!("{:x}", x.to_bits())).collect::<Vec<_>>().join(",");
+    let bits =
+        |xs: &mut dyn Iterator<Item = f64>| xs.map(|x| format!("{:x}", x.to_bits())).collect::<Vec<_>>().join(",");
     all.iter()
         .map(|t| {
             format!(
                 "{} {} {} {} {:?} {:?} {:?} {} {:?} {:?} [{}] [{}] [{}] {:?} {} {:?}",
-                t.id, t.call, t.candidate, t.key, t.until, t.parent, t.continues, t.repeat, t.status, t.same_as,
-                bits(&mut t.metrics.iter().map(|m| m.1)), bits(&mut t.rewards.iter().copied()),
-                bits(&mut t.curve.iter().map(|p| p.1)), t.curve.iter().map(|p| p.0).collect::<Vec<_>>(), t.epochs, t.failure
+                t.id,
+                t.call,
+                t.candidate,
+                t.key,
+                t.until,
+                t.parent,
+                t.continues,
+                t.repeat,
+                t.status,
+                t.same_as,
+                bits(&mut t.metrics.iter().map(|m| m.1)),
+                bits(&mut t.rewards.iter().copied()),
+                bits(&mut t.curve.iter().map(|p| p.1)),
+                t.curve.iter().map(|p| p.0).collect::<Vec<_>>(),
+                t.epochs,
+                t.failure
             )
         })
         .collect()
@@ -144,7 +163,10 @@ fn every_trial_is_evaluated_once_and_duplicates_never() {
     let evaluator = Arc::new(Synthetic { delay: 1, ..Synthetic::default() });
     let store = memory();
     let engine = engine(&store, &evaluator, &Config { workers: 4, budget: trials(60), ..Config::default() });
-    assert_eq!(std::iter::repeat_with(|| ()).enumerate().find_map(|(i, ())| engine.submit(job(i as u64 % 20)).err()), Some(End::Budget));
+    assert_eq!(
+        std::iter::repeat_with(|| ()).enumerate().find_map(|(i, ())| engine.submit(job(i as u64 % 20)).err()),
+        Some(End::Budget)
+    );
     let outcome = engine.finish().unwrap();
     assert_eq!((outcome.history.len(), outcome.waiting), (60, 0));
     assert_eq!(evaluator.calls.lock().unwrap().len(), 20);
@@ -175,7 +197,10 @@ fn trouble_is_a_result() {
     let engine = engine(&memory(), &evaluator, &Config { workers: 2, ..Config::default() });
     let got = engine.evaluate_all([7, 11, 13, 8, 7].map(job)).unwrap();
     let kinds: Vec<_> = got.iter().map(|t| t.failure.as_ref().map(|f| f.kind)).collect();
-    assert_eq!(kinds, [Some(FailureKind::Nan), Some(FailureKind::Panic), Some(FailureKind::Memory), None, Some(FailureKind::Nan)]);
+    assert_eq!(
+        kinds,
+        [Some(FailureKind::Nan), Some(FailureKind::Panic), Some(FailureKind::Memory), None, Some(FailureKind::Nan)]
+    );
     assert!(got[1].failure.as_ref().unwrap().reason.contains("number 11 crashes"));
     assert!(got[0].failure.as_ref().unwrap().reason.contains("accuracy = NaN"));
     assert_eq!((got[0].reward(), got[4].same_as), (None, Some(got[0].id)));
@@ -217,7 +242,8 @@ fn the_number_of_workers_does_not_change_a_deterministic_search() {
 #[test]
 fn submissions_do_not_run_away() {
     let evaluator = Arc::new(Synthetic { delay: 3, ..Synthetic::default() });
-    let engine = engine(&memory(), &evaluator, &Config { workers: 2, lookahead: 3, budget: trials(30), ..Config::default() });
+    let engine =
+        engine(&memory(), &evaluator, &Config { workers: 2, lookahead: 3, budget: trials(30), ..Config::default() });
     for i in 0..30 {
         engine.submit(job(i)).unwrap();
         assert!(i + 1 - engine.history().len() as u64 <= 5);
@@ -287,7 +313,9 @@ fn stopping_puts_trials_back_and_resuming_goes_on_from_their_snapshots() {
     let watch = Arc::new(Watch::default());
     let evaluator = Arc::new(Synthetic { delay: 10, ..Synthetic::default() });
     let config = Config { workers: 2, budget: trials(4), deterministic: true, ..Config::default() };
-    let engine = Engine::new(store.clone(), evaluator.clone(), objective(), watch.clone(), stop.clone(), config.clone()).unwrap();
+    let engine =
+        Engine::new(store.clone(), evaluator.clone(), objective(), watch.clone(), stop.clone(), config.clone())
+            .unwrap();
     for i in 0..4 {
         engine.submit(job(i).until(Some(40))).unwrap();
     }
@@ -324,7 +352,8 @@ fn the_observer_is_told_the_story() {
     let watch = Arc::new(Watch::default());
     let stop = Arc::new(AtomicBool::new(false));
     let config = Config { budget: trials(3), ..Config::default() };
-    let engine = Engine::new(memory(), Arc::new(Synthetic::default()), objective(), watch.clone(), stop, config).unwrap();
+    let engine =
+        Engine::new(memory(), Arc::new(Synthetic::default()), objective(), watch.clone(), stop, config).unwrap();
     engine.evaluate_all([1, 2, 1].map(job)).unwrap();
     engine.finish().unwrap();
     let events = watch.0.lock().unwrap();
@@ -339,7 +368,13 @@ fn the_observer_is_told_the_story() {
 
 #[test]
 fn a_raised_budget_goes_on_as_if_it_had_been_that_from_the_start() {
-    let config = |n: u64, workers: usize| Config { workers, deterministic: true, lookahead: 4, budget: trials(n), ..Config::default() };
+    let config = |n: u64, workers: usize| Config {
+        workers,
+        deterministic: true,
+        lookahead: 4,
+        budget: trials(n),
+        ..Config::default()
+    };
     let store = memory();
     for (n, workers) in [(30, 3), (31, 1), (90, 2)] {
         let evaluator = Arc::new(Synthetic { delay: 1, ..Synthetic::default() });
@@ -391,8 +426,15 @@ fn another_program_is_refused() {
     };
     assert!(refused(&|e| e.evaluate(job(3)).err()).contains("trial 0 was 1, now it would be 3"));
     refused(&|e| e.remember(Vec::new).err());
-    refused(&|e| { e.submit(job(1)).unwrap(); e.submit(job(2)).err() });
-    refused(&|e| { e.evaluate(job(1)).unwrap(); e.next_result().unwrap(); e.evaluate(job(2)).err() });
+    refused(&|e| {
+        e.submit(job(1)).unwrap();
+        e.submit(job(2)).err()
+    });
+    refused(&|e| {
+        e.evaluate(job(1)).unwrap();
+        e.next_result().unwrap();
+        e.evaluate(job(2)).err()
+    });
 }
 
 #[test]
@@ -414,7 +456,8 @@ fn the_front_has_what_nothing_dominates() {
         Ok(vec![(a * 8.0).floor(), (1.0 - a).sin() * 8.0 % 3.0])
     });
     let stop = Arc::new(AtomicBool::new(false));
-    let engine = Engine::new(store, Arc::new(Synthetic::default()), both, Arc::new(Blind), stop, Config::default()).unwrap();
+    let engine =
+        Engine::new(store, Arc::new(Synthetic::default()), both, Arc::new(Blind), stop, Config::default()).unwrap();
     let all = engine.evaluate_all((0..80).map(job)).unwrap();
     let front = pareto_front(&all);
     assert!(front.len() > 1);
@@ -486,7 +529,8 @@ fn killed_at_any_moment() {
             }
             std::thread::sleep(Duration::from_millis(1));
         };
-        let started: Vec<u64> = std::fs::read_to_string(&journal).unwrap_or_default().lines().filter_map(|l| l.parse().ok()).collect();
+        let started: Vec<u64> =
+            std::fs::read_to_string(&journal).unwrap_or_default().lines().filter_map(|l| l.parse().ok()).collect();
         let again: Vec<_> = started.iter().filter(|id| finished.contains(id)).collect();
         assert!(again.is_empty(), "finished trials are not evaluated again: {again:?}");
         if let Some(status) = status {

@@ -56,14 +56,21 @@ fn run(shared: &Shared, number: usize, i: usize, job: &Job) -> Result<(), Diagno
         trial
     };
     let mut recorder = Recorder::start(shared, job)?;
-    shared.observer.event(&Event::Started { trial: job.id, worker: number, until: job.until, curve: recorder.curve.clone() });
+    shared.observer.event(&Event::Started {
+        trial: job.id,
+        worker: number,
+        until: job.until,
+        curve: recorder.curve.clone(),
+    });
     let begun = Instant::now();
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let metrics = shared.evaluator.evaluate(job, &mut recorder)?;
         let rewards = rewards(shared, &metrics)?;
         Ok((metrics, rewards))
     }))
-    .unwrap_or_else(|payload| Err(Failure::new(FailureKind::Panic, format!("the evaluation crashed: {}", said(&*payload)))));
+    .unwrap_or_else(|payload| {
+        Err(Failure::new(FailureKind::Panic, format!("the evaluation crashed: {}", said(&*payload))))
+    });
     trial.seconds = begun.elapsed().as_secs_f64();
     let Recorder { curve, base, broken, .. } = recorder;
     if let Some(d) = broken {
@@ -109,7 +116,8 @@ fn rewards(shared: &Shared, metrics: &Metrics) -> Result<Vec<f64>, Failure> {
     if rewards.iter().all(|r| r.is_finite()) {
         return Ok(rewards);
     }
-    let culprits: Vec<String> = metrics.iter().filter(|(_, v)| !v.is_finite()).map(|(n, v)| format!("{n} = {v}")).collect();
+    let culprits: Vec<String> =
+        metrics.iter().filter(|(_, v)| !v.is_finite()).map(|(n, v)| format!("{n} = {v}")).collect();
     let reason = if culprits.is_empty() {
         "the objective is not a finite number".to_owned()
     } else {

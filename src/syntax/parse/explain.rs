@@ -84,10 +84,12 @@ impl Builder<'_> {
                 .fix(span, m, format!("write `{m}`"));
         }
         let name_wanted = wants(&[Rule::ident, Rule::pattern, Rule::param, Rule::index_decl, Rule::name, Rule::word]);
-        let value_wanted = wants(&[Rule::expr, Rule::term, Rule::arith, Rule::range, Rule::dim, Rule::range_end, Rule::product]);
+        let value_wanted =
+            wants(&[Rule::expr, Rule::term, Rule::arith, Rule::range, Rule::dim, Rule::range_end, Rule::product]);
         if KEYWORDS.contains(&word) && (name_wanted || value_wanted) {
             let role = if name_wanted { "cannot be a name" } else { "cannot stand in an expression" };
-            let d = Diagnostic::new(&codes::RESERVED_WORD, span, format!("`{word}` is a keyword and {role}")).here("keyword");
+            let d = Diagnostic::new(&codes::RESERVED_WORD, span, format!("`{word}` is a keyword and {role}"))
+                .here("keyword");
             return if name_wanted && !value_wanted {
                 d.help("choose another name").fix(span, format!("{word}_"), format!("call it `{word}_`"))
             } else {
@@ -128,7 +130,9 @@ impl Builder<'_> {
         if tokens[first].kind != Kind::Word || next.kind != Kind::Word || next.first || KEYWORDS.contains(&word) {
             return None;
         }
-        let known = ITEM_WORDS.iter().chain(&["let", "var", "share", "for", "while", "if", "return", "forbid", "param", "state", "knob"]);
+        let known = ITEM_WORDS
+            .iter()
+            .chain(&["let", "var", "share", "for", "while", "if", "return", "forbid", "param", "state", "knob"]);
         let m = did_you_mean(word, known.copied()).or(other_languages(word))?;
         let span = self.token_span(first);
         Some(
@@ -151,10 +155,14 @@ impl Builder<'_> {
         let what = if self.word(i) == "(" { "call" } else { "index" };
         let hole = Span::new(self.file, before.end, token.start);
         Some(
-            Diagnostic::new(&codes::SYNTAX, self.token_span(i), format!("a {what}'s `{}` must touch what it follows", self.word(i)))
-                .here("this starts a statement of its own")
-                .label(self.token_span(i - 1), "is not part of it")
-                .fix(hole, "", "remove the space"),
+            Diagnostic::new(
+                &codes::SYNTAX,
+                self.token_span(i),
+                format!("a {what}'s `{}` must touch what it follows", self.word(i)),
+            )
+            .here("this starts a statement of its own")
+            .label(self.token_span(i - 1), "is not part of it")
+            .fix(hole, "", "remove the space"),
         )
     }
 }
@@ -184,12 +192,52 @@ fn describe(rules: &[Rule]) -> Vec<String> {
 
 fn name_of(rule: Rule) -> Option<&'static str> {
     Some(match rule {
-        Rule::pipe | Rule::range_op | Rule::args | Rule::index | Rule::member_access | Rule::or | Rule::and | Rule::eq
-        | Rule::ne | Rule::le | Rule::ge | Rule::lt | Rule::gt | Rule::add | Rule::sub | Rule::mul | Rule::div | Rule::rem
-        | Rule::pow | Rule::op_assign | Rule::assign_op | Rule::map_value | Rule::lambda_body => "operator",
-        Rule::expr | Rule::range | Rule::arith | Rule::term | Rule::neg | Rule::not | Rule::range_end | Rule::cond
-        | Rule::product | Rule::paren | Rule::number | Rule::string | Rule::list | Rule::name | Rule::literal | Rule::amount
-        | Rule::dim | Rule::arg | Rule::braces | Rule::reduce | Rule::reducer | Rule::lambda | Rule::alternative => "an expression",
+        Rule::pipe
+        | Rule::range_op
+        | Rule::args
+        | Rule::index
+        | Rule::member_access
+        | Rule::or
+        | Rule::and
+        | Rule::eq
+        | Rule::ne
+        | Rule::le
+        | Rule::ge
+        | Rule::lt
+        | Rule::gt
+        | Rule::add
+        | Rule::sub
+        | Rule::mul
+        | Rule::div
+        | Rule::rem
+        | Rule::pow
+        | Rule::op_assign
+        | Rule::assign_op
+        | Rule::map_value
+        | Rule::lambda_body => "operator",
+        Rule::expr
+        | Rule::range
+        | Rule::arith
+        | Rule::term
+        | Rule::neg
+        | Rule::not
+        | Rule::range_end
+        | Rule::cond
+        | Rule::product
+        | Rule::paren
+        | Rule::number
+        | Rule::string
+        | Rule::list
+        | Rule::name
+        | Rule::literal
+        | Rule::amount
+        | Rule::dim
+        | Rule::arg
+        | Rule::braces
+        | Rule::reduce
+        | Rule::reducer
+        | Rule::lambda
+        | Rule::alternative => "an expression",
         Rule::stmt | Rule::expr_stmt | Rule::prim_stmt => "a statement",
         Rule::item | Rule::head => "a declaration",
         Rule::ident | Rule::word | Rule::pattern => "a name",

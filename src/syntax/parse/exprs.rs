@@ -467,9 +467,13 @@ impl<'a> Builder<'a> {
             } else {
                 let start = span.start as usize + 1 + at;
                 let at = Span::new(self.file, start, start + 1 + escape.len_utf8());
-                let d = Diagnostic::new(&codes::ESCAPE, at, format!("`\\{}` has no meaning in a string", escape.escape_debug()))
-                    .here("not an escape")
-                    .help("the escapes are \\n \\t \\r \\0 \\\" \\\\ and \\u{..}; a backslash itself is written `\\\\`");
+                let d = Diagnostic::new(
+                    &codes::ESCAPE,
+                    at,
+                    format!("`\\{}` has no meaning in a string", escape.escape_debug()),
+                )
+                .here("not an escape")
+                .help("the escapes are \\n \\t \\r \\0 \\\" \\\\ and \\u{..}; a backslash itself is written `\\\\`");
                 self.report(d);
             }
         }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::syntax::ast::{
-    Amount, Arg, Body, Choose, Dim, Domain, Expr, ExprKind, IndexDecl, Item, ItemKind, Name, Param, ParamKind, PrimStmt,
-    Stmt, StmtKind,
+    Amount, Arg, Body, Choose, Dim, Domain, Expr, ExprKind, IndexDecl, Item, ItemKind, Name, Param, ParamKind,
+    PrimStmt, Stmt, StmtKind,
 };
 
 /// Uses so far in the current naming scope.

@@ -91,9 +91,11 @@ impl<'a> Builder<'a> {
     /// Reports why a declaration does not parse and keeps what can be kept of it.
     fn broken_item(&mut self, i: usize, end: usize, failure: &Failure) -> Option<Item> {
         let start = self.lexed.tokens[i].start;
-        let bracket = self.lexed.errors.iter().any(|d| {
-            d.code == &codes::BRACKET && (start..end).contains(&(d.labels[0].span.start as usize))
-        });
+        let bracket = self
+            .lexed
+            .errors
+            .iter()
+            .any(|d| d.code == &codes::BRACKET && (start..end).contains(&(d.labels[0].span.start as usize)));
         if !bracket {
             let d = self.explain(failure, start);
             self.report(d);
@@ -130,7 +132,9 @@ impl<'a> Builder<'a> {
                     }
                 });
             }
-            (ItemKind::Arch(Arch { body, .. }) | ItemKind::Fun(Fun { body, .. }), Some((from, to, whole))) if !bracket => {
+            (ItemKind::Arch(Arch { body, .. }) | ItemKind::Fun(Fun { body, .. }), Some((from, to, whole)))
+                if !bracket =>
+            {
                 *body = self.broken_body(from, to, whole, failure.at);
             }
             (ItemKind::Arch(Arch { body, .. }) | ItemKind::Fun(Fun { body, .. }), _) => {
@@ -233,7 +237,35 @@ impl<'a> Builder<'a> {
 fn continues(word: &str) -> bool {
     matches!(
         word,
-        ">>" | "+" | "-" | "*" | "/" | "%" | "^" | "|" | "||" | "&&" | "==" | "!=" | "<" | ">" | "<=" | ">=" | "." | ".."
-            | "," | ")" | "]" | "}" | "=" | "=>" | "->" | ":" | "else" | "from" | "in" | "as" | "{"
+        ">>" | "+"
+            | "-"
+            | "*"
+            | "/"
+            | "%"
+            | "^"
+            | "|"
+            | "||"
+            | "&&"
+            | "=="
+            | "!="
+            | "<"
+            | ">"
+            | "<="
+            | ">="
+            | "."
+            | ".."
+            | ","
+            | ")"
+            | "]"
+            | "}"
+            | "="
+            | "=>"
+            | "->"
+            | ":"
+            | "else"
+            | "from"
+            | "in"
+            | "as"
+            | "{"
     )
 }

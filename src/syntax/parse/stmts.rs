@@ -12,11 +12,17 @@ impl<'a> Builder<'a> {
         let mut stmts = Vec::new();
         for p in pair.into_inner().filter(|p| p.as_rule() == Rule::stmt) {
             if let Some(entry) = map_value(&p) {
-                let d = Diagnostic::new(&codes::MIXED_BRACES, self.span(&entry), "an entry of a map stands among statements")
-                    .here("`:` belongs into a map")
-                    .help("put a map in braces of its own: `{ { key: value } }`, or `= { key: value }` after a head");
+                let d = Diagnostic::new(
+                    &codes::MIXED_BRACES,
+                    self.span(&entry),
+                    "an entry of a map stands among statements",
+                )
+                .here("`:` belongs into a map")
+                .help("put a map in braces of its own: `{ { key: value } }`, or `= { key: value }` after a head");
                 self.report(d);
-            } else if is_plain(&p) && let Some(d) = self.apart(self.span(&p)) {
+            } else if is_plain(&p)
+                && let Some(d) = self.apart(self.span(&p))
+            {
                 self.report(d);
             }
             stmts.push(self.stmt(p));
@@ -54,9 +60,7 @@ impl<'a> Builder<'a> {
                 let cond = self.cond(must(&mut parts));
                 StmtKind::While { cond: Some(cond), body: self.body(must(&mut parts)) }
             }
-            Rule::loop_stmt => {
-                StmtKind::While { cond: None, body: self.body(must(&mut inner.into_inner().skip(1))) }
-            }
+            Rule::loop_stmt => StmtKind::While { cond: None, body: self.body(must(&mut inner.into_inner().skip(1))) },
             Rule::return_stmt => StmtKind::Return(inner.into_inner().nth(1).map(|e| self.expr(e))),
             Rule::kw_break => StmtKind::Break,
             Rule::kw_continue => StmtKind::Continue,

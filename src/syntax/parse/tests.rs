@@ -63,7 +63,9 @@ fn nesting_is_linear_and_bounded() {
 
 #[test]
 fn long_files_are_not_deep() {
-    let text = "fn f() {\n".to_owned() + &"  let x = a * b + c\n  if x { g(x) }\n  h(choose k from xs)\n  x >> f\n".repeat(2000) + "}\n";
+    let text = "fn f() {\n".to_owned()
+        + &"  let x = a * b + c\n  if x { g(x) }\n  h(choose k from xs)\n  x >> f\n".repeat(2000)
+        + "}\n";
     let (_, errors) = parse(FileId(0), &text);
     assert!(errors.is_empty(), "{:#?}", errors.first());
 }

@@ -1,0 +1,1026 @@
+//! What is wrong with a primitive whatever its arguments are. All findings of a declaration are reported at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::Span;
+use crate::diag::{Diagnostic, codes, did_you_mean};
+use crate::syntax::ast::{
+    BinOp, Body, Dim, Expr, ExprKind, Ident, IndexDecl, ParamKind, PrimStmt, Primitive, SlotKind, UnOp,
+};
+
+use super::equation::{cannot_stand, non_affine, unbound};
+use super::eval::{function_call, only_value};
+use super::init;
+use super::scalar::Func;
+use super::shape::{count, extent_name};
+use super::uses::{self, Place, Use, as_name, as_read, is_rest};
+
+/// Reports what is wrong with `p`, independently of its arguments.
+pub fn check(p: &Primitive) -> Vec<Diagnostic> {
+    let mut c = Check {
+        p,
+        scalars: BTreeMap::new(),
+        tensors: BTreeMap::new(),
+        defined: BTreeMap::new(),
+        partly: BTreeMap::new(),
+        updated: BTreeMap::new(),
+        read: BTreeSet::new(),
+        has_rest: false,
+        training: false,
+        diags: Vec::new(),
+    };
+    c.signature();
+    c.block(&p.body);
+    c.leftovers();
+    c.diags
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Input,
+    Param,
+    State,
+    Knob,
+    Output,
+    Local,
+}
+
+impl Role {
+    fn words(self) -> &'static str {
+        match self {
+            Role::Input => "an input",
+            Role::Param => "a weight",
+            Role::State => "a state",
+            Role::Knob => "a knob",
+            Role::Output => "an output",
+            Role::Local => "an intermediate tensor",
+        }
+    }
+}
+
+/// One dimension of a tensor.
+#[derive(Clone, Debug)]
+enum Extent {
+    Rest,
+    /// As it is written.
+    One(Expr),
+    /// Known only with arguments.
+    Unknown,
+}
+
+#[derive(Clone, Debug)]
+struct Tensor {
+    span: Span,
+    dims: Vec<Extent>,
+    role: Role,
+}
+
+/// An index in scope.
+struct Index {
+    name: String,
+    used: bool,
+}
+
+/// Whether an index expression depends on loop variables.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Varies {
+    Constant,
+    Index,
+}
+
+struct Check<'a> {
+    p: &'a Primitive,
+    /// Extents, scalar arguments, `let`s.
+    scalars: BTreeMap<String, Span>,
+    tensors: BTreeMap<String, Tensor>,
+    /// Outputs and intermediates that are defined on every path up to here.
+    defined: BTreeMap<String, Span>,
+    /// Those that are defined on some paths only.
+    partly: BTreeMap<String, Span>,
+    updated: BTreeMap<String, Span>,
+    read: BTreeSet<String>,
+    has_rest: bool,
+    training: bool,
+    diags: Vec<Diagnostic>,
+}
+
+impl<'a> Check<'a> {
+    fn report(&mut self, d: Diagnostic) {
+        if !self.diags.contains(&d) {
+            self.diags.push(d);
+        }
+    }
+
+    fn signature(&mut self) {
+        for q in &self.p.params {
+            let id = &q.name;
+            if self.scalars.contains_key(&id.name) || self.tensors.contains_key(&id.name) {
+                self.report(
+                    Diagnostic::new(&codes::PRIM_ROLE, id.span, format!("`{}` is declared twice", id.name))
+                        .help("give one of them another name"),
+                );
+            }
+            match &q.kind {
+                ParamKind::Tensor(dims) => {
+                    for d in dims {
+                        if let Dim::Expr(e) = d
+                            && let Some(name) = extent_name(e)
+                        {
+                            self.scalars.entry(name.to_owned()).or_insert(e.span);
+                        }
+                    }
+                    let dims = self.dims(dims, true);
+                    self.tensors.insert(id.name.clone(), Tensor { span: id.span, dims, role: Role::Input });
+                }
+                ParamKind::Typed(_) | ParamKind::Untyped => {
+                    self.scalars.insert(id.name.clone(), id.span);
+                }
+            }
+        }
+        for q in &self.p.params {
+            match &q.kind {
+                ParamKind::Tensor(dims) => {
+                    for d in dims {
+                        if let Dim::Expr(e) = d {
+                            self.dimension(e);
+                        }
+                    }
+                }
+                ParamKind::Typed(_) | ParamKind::Untyped => {
+                    if let Some(d) = &q.default {
+                        self.scalar(d);
+                    }
+                }
+            }
+        }
+        for o in &self.p.outputs {
+            for d in &o.dims {
+                if let Dim::Expr(e) = d {
+                    self.dimension(e);
+                }
+            }
+            let dims = self.dims(&o.dims, false);
+            if let Some(t) = self.tensors.get(&o.name.name) {
+                let d = Diagnostic::new(&codes::PRIM_ROLE, o.name.span, format!("`{}` is declared twice", o.name.name))
+                    .label(t.span, format!("it is {} here", t.role.words()));
+                self.report(d);
+                continue;
+            }
+            self.tensors.insert(o.name.name.clone(), Tensor { span: o.name.span, dims, role: Role::Output });
+        }
+    }
+
+    /// Dimensions as they are written; `..` is declared by inputs only.
+    fn dims(&mut self, dims: &[Dim], input: bool) -> Vec<Extent> {
+        let mut seen = false;
+        let mut out = Vec::new();
+        for d in dims {
+            match d {
+                Dim::Rest(span) => {
+                    if seen {
+                        self.report(Diagnostic::new(
+                            &codes::PRIM_REST,
+                            *span,
+                            "`..` may stand once in a list of dimensions",
+                        ));
+                        continue;
+                    }
+                    seen = true;
+                    if input {
+                        self.has_rest = true;
+                    } else if !self.has_rest {
+                        self.report(
+                            Diagnostic::new(&codes::PRIM_REST, *span, "no input has `..`")
+                                .here("so these dimensions are not known")
+                                .help("write an input with `..`, such as `x[..]` or `x[N, ..]`"),
+                        );
+                    }
+                    out.push(Extent::Rest);
+                }
+                Dim::Expr(e) => out.push(Extent::One(e.clone())),
+            }
+        }
+        out
+    }
+
+    /// An extent: numbers, extents and scalar arguments.
+    fn dimension(&mut self, e: &Expr) {
+        if let Some(n) = as_name(e)
+            && !self.scalars.contains_key(&n.name)
+        {
+            let upper = n.name.to_uppercase();
+            let known: Vec<String> = self.scalars.keys().cloned().collect();
+            let d = if n.name.starts_with(|c: char| c.is_uppercase()) {
+                Diagnostic::new(&codes::PRIM_UNBOUND, n.span, format!("no input binds the extent `{}`", n.name))
+            } else {
+                Diagnostic::new(&codes::PRIM_CASE, n.span, format!("`{}` is not an extent", n.name))
+                    .here("extents have upper-case names, indices lower-case ones")
+            };
+            let d = match did_you_mean(&n.name, known.iter().map(String::as_str)) {
+                Some(k) => d.help(format!("did you mean `{k}`?")).fix(n.span, k, format!("write `{k}`")),
+                None if d.code == &codes::PRIM_CASE => {
+                    d.help(format!("write `{upper}`")).fix(n.span, upper.clone(), format!("write `{upper}`"))
+                }
+                None => d.help(format!("an input with a dimension `{}` binds it; a number can be an argument", n.name)),
+            };
+            self.report(d);
+            return;
+        }
+        self.scalar(e);
+    }
+
+    fn block(&mut self, stmts: &'a [PrimStmt]) {
+        for s in stmts {
+            match s {
+                PrimStmt::Slot { kind, name, dims, init, .. } => self.slot(*kind, name, dims, init),
+                PrimStmt::Let { name, value } => {
+                    self.scalar(value);
+                    self.fresh(name);
+                    self.scalars.insert(name.name.clone(), name.span);
+                }
+                PrimStmt::If { cond, then, otherwise } => {
+                    self.scalar(cond);
+                    let (outer, partly) = (self.defined.clone(), self.training);
+                    self.training = partly || implies_training(cond, true);
+                    self.block(then);
+                    let first = std::mem::replace(&mut self.defined, outer);
+                    self.training = partly || implies_training(cond, false);
+                    self.block(otherwise);
+                    self.training = partly;
+                    let second = std::mem::take(&mut self.defined);
+                    for (name, span) in first.iter().chain(&second) {
+                        if first.contains_key(name) && second.contains_key(name) {
+                            self.defined.insert(name.clone(), *span);
+                        } else {
+                            self.partly.insert(name.clone(), *span);
+                        }
+                    }
+                }
+                PrimStmt::Equation { name, indices, update, value, span: _ } => {
+                    self.equation(name, indices, *update, value);
+                }
+            }
+        }
+    }
+
+    /// A new name must not hide another.
+    fn fresh(&mut self, id: &Ident) {
+        let before = self.scalars.get(&id.name).copied().or_else(|| self.tensors.get(&id.name).map(|t| t.span));
+        if let Some(before) = before.filter(|b| *b != id.span) {
+            self.report(
+                Diagnostic::new(&codes::PRIM_ROLE, id.span, format!("`{}` is declared twice", id.name))
+                    .label(before, "first here"),
+            );
+        }
+        if id.name == "training" {
+            self.report(Diagnostic::new(&codes::PRIM_ROLE, id.span, "`training` has a meaning of its own"));
+        }
+    }
+
+    fn slot(&mut self, kind: SlotKind, name: &Ident, dims: &[Dim], init: &Expr) {
+        self.fresh(name);
+        for d in dims {
+            if let Dim::Expr(e) = d {
+                self.dimension(e);
+            }
+        }
+        let extents = self.dims(dims, false);
+        if kind == SlotKind::Knob && !dims.is_empty() {
+            self.report(
+                Diagnostic::new(&codes::PRIM_INIT, name.span, "a knob is a single number")
+                    .help("a tensor that changes from run to run is an input"),
+            );
+        }
+        match init::distribution(init) {
+            Some(Ok((_, args))) if kind != SlotKind::Knob => args.into_iter().for_each(|a| self.scalar(a)),
+            Some(Ok(_)) => self.report(Diagnostic::new(&codes::PRIM_INIT, init.span, "a knob starts as a number")),
+            Some(Err(d)) => self.report(d),
+            None if as_name(init).is_some_and(|n| n.name == "identity") && kind != SlotKind::Knob => {}
+            None => self.scalar(init),
+        }
+        let role = match kind {
+            SlotKind::Param => Role::Param,
+            SlotKind::State => Role::State,
+            SlotKind::Knob => Role::Knob,
+        };
+        self.tensors.insert(name.name.clone(), Tensor { span: name.span, dims: extents, role });
+    }
+
+    fn equation(&mut self, name: &Ident, indices: &[IndexDecl], update: bool, value: &Expr) {
+        let known = self.tensors.get(&name.name).cloned();
+        self.target(name, indices, update, known.as_ref());
+        let mut scope = Vec::new();
+        self.bind(indices, &mut scope);
+        self.value(value, &mut scope);
+
+        let declared: Option<&Tensor> = known.as_ref().filter(|t| t.role == Role::Output || t.role == Role::State);
+        let mut dims = Vec::new();
+        for (k, i) in indices.iter().enumerate() {
+            let IndexDecl::Index(id, explicit) = i else {
+                dims.push(Extent::Rest);
+                continue;
+            };
+            let from = declared.and_then(|t| match side(&t.dims, place_of(indices, k)) {
+                Some(Extent::One(e)) => Some(e),
+                _ => None,
+            });
+            let extent = self.range(id, explicit.as_ref(), from.as_ref(), value);
+            let used = scope.iter().any(|s| s.name == id.name && s.used);
+            // An index without a meaning on the right is likely a slip; a range given on purpose says it is not.
+            if !used && explicit.is_none() && matches!(extent, Some(Extent::One(_))) {
+                let d = Diagnostic::new(
+                    &codes::PRIM_UNUSED_INDEX,
+                    id.span,
+                    format!("the index `{}` does not occur on the right", id.name),
+                );
+                let d = match &from {
+                    Some(e) => d.here("the same value is repeated along it").help(format!(
+                        "if that is meant, give its range here: `{}: {}`",
+                        id.name,
+                        short(e)
+                    )),
+                    None => d.here("the same value is repeated along it"),
+                };
+                self.report(d);
+            }
+            dims.push(extent.unwrap_or(Extent::Unknown));
+        }
+        if update {
+            self.updated.insert(name.name.clone(), name.span);
+            return;
+        }
+        if known.is_none_or(|t| t.role == Role::Local) {
+            self.tensors.insert(name.name.clone(), Tensor { span: name.span, dims, role: Role::Local });
+        }
+        self.defined.insert(name.name.clone(), name.span);
+        self.partly.remove(&name.name);
+    }
+
+    /// What may stand on the left.
+    fn target(&mut self, name: &Ident, indices: &[IndexDecl], update: bool, known: Option<&Tensor>) {
+        if let Some(s) = self.scalars.get(&name.name) {
+            let d =
+                Diagnostic::new(&codes::PRIM_STATE, name.span, format!("`{}` is a number, not a tensor", name.name))
+                    .label(*s, "declared here");
+            self.report(d);
+            return;
+        }
+        let Some(t) = known else {
+            if update {
+                let states: Vec<String> = self.names_of(|t| t.role == Role::State);
+                let d = Diagnostic::new(&codes::PRIM_STATE, name.span, format!("`{}` is not a state", name.name))
+                    .here("`<-` updates a state");
+                let d = match did_you_mean(&name.name, states.iter().map(String::as_str)) {
+                    Some(k) => d.help(format!("did you mean `{k}`?")).fix(name.span, k, format!("write `{k}`")),
+                    None => d.help(format!("declare it: `state {}[..] = 0`, or define a tensor with `=`", name.name)),
+                };
+                self.report(d);
+            }
+            return;
+        };
+        match (t.role, update) {
+            (Role::State, true) => {
+                if let Some(before) = self.updated.get(&name.name) {
+                    let d = Diagnostic::new(
+                        &codes::PRIM_STATE,
+                        name.span,
+                        format!("the state `{}` is updated twice", name.name),
+                    )
+                    .label(*before, "first here");
+                    self.report(d);
+                }
+            }
+            (Role::Output | Role::Local, false) => {
+                if let Some(before) = self.defined.get(&name.name) {
+                    let d =
+                        Diagnostic::new(&codes::PRIM_DEFINED, name.span, format!("`{}` is defined twice", name.name))
+                            .label(*before, "first here")
+                            .help("give the intermediate tensor another name");
+                    self.report(d);
+                }
+            }
+            (role, true) => {
+                let d = Diagnostic::new(
+                    &codes::PRIM_STATE,
+                    name.span,
+                    format!("`<-` updates a state, but `{}` is {}", name.name, role.words()),
+                )
+                .label(t.span, "declared here");
+                let d = if role == Role::Param { d.help("weights are changed by the optimizer only") } else { d };
+                self.report(d);
+            }
+            (Role::State, false) => {
+                let d = Diagnostic::new(
+                    &codes::PRIM_STATE,
+                    name.span,
+                    format!("the state `{}` is updated with `<-`, not defined with `=`", name.name),
+                )
+                .label(t.span, "declared here");
+                self.report(d);
+            }
+            (role, false) => {
+                let d = Diagnostic::new(
+                    &codes::PRIM_DEFINED,
+                    name.span,
+                    format!("`{}` is {} and cannot be defined by an equation", name.name, role.words()),
+                )
+                .label(t.span, "declared here");
+                self.report(d);
+            }
+        }
+        let rest = indices.iter().position(|i| matches!(i, IndexDecl::Rest(_)));
+        self.rank(name, t, indices.len(), rest);
+    }
+
+    /// The number of indices and the place of `..` must fit the tensor.
+    fn rank(&mut self, name: &Ident, t: &Tensor, given: usize, rest: Option<usize>) {
+        let wanted_rest = t.dims.iter().position(|d| matches!(d, Extent::Rest));
+        if t.dims.len() == given && wanted_rest == rest {
+            return;
+        }
+        let shape = |n: usize, rest: Option<usize>| match (n, rest) {
+            (0, _) => "no indices".to_owned(),
+            (n, None) => count(n, if n == 1 { "index" } else { "indice" }),
+            (n, Some(r)) => format!("{} and `..`", places(n - 1, r)),
+        };
+        let d = Diagnostic::new(
+            &codes::PRIM_RANK,
+            name.span,
+            format!(
+                "`{}` has {}, but is read with {}",
+                name.name,
+                shape(t.dims.len(), wanted_rest),
+                shape(given, rest)
+            ),
+        )
+        .here(shape(given, rest))
+        .label(t.span, format!("{} has {}", t.role.words(), shape(t.dims.len(), wanted_rest)));
+        self.report(d);
+    }
+
+    /// Brings indices into scope.
+    fn bind(&mut self, indices: &[IndexDecl], scope: &mut Vec<Index>) {
+        for i in indices {
+            match i {
+                IndexDecl::Rest(span) => {
+                    if !self.has_rest {
+                        self.report(
+                            Diagnostic::new(&codes::PRIM_REST, *span, "no input has `..`")
+                                .help("write an input with `..`, such as `x[..]` or `x[N, ..]`"),
+                        );
+                    }
+                    if scope.iter().any(|s| s.name == "..") {
+                        self.report(Diagnostic::new(&codes::PRIM_REST, *span, "`..` is bound twice"));
+                    }
+                    scope.push(Index { name: "..".to_owned(), used: false });
+                }
+                IndexDecl::Index(id, range) => {
+                    if let Some(r) = range {
+                        self.dimension(r);
+                    }
+                    self.index_name(id, scope);
+                    scope.push(Index { name: id.name.clone(), used: false });
+                }
+            }
+        }
+    }
+
+    fn index_name(&mut self, id: &Ident, scope: &[Index]) {
+        if id.name.starts_with(|c: char| c.is_uppercase()) {
+            let lower = id.name.to_lowercase();
+            self.report(
+                Diagnostic::new(&codes::PRIM_CASE, id.span, format!("`{}` is not an index", id.name))
+                    .here("indices have lower-case names, extents upper-case ones")
+                    .help(format!("write `{lower}`"))
+                    .fix(id.span, lower.clone(), format!("write `{lower}`")),
+            );
+        } else if scope.iter().any(|s| s.name == id.name) {
+            self.report(
+                Diagnostic::new(&codes::PRIM_ROLE, id.span, format!("the index `{}` is bound twice", id.name))
+                    .help("give the inner one another name"),
+            );
+        } else if let Some(s) = self
+            .scalars
+            .get(&id.name)
+            .copied()
+            .or_else(|| self.tensors.get(&id.name).filter(|t| t.dims.is_empty()).map(|t| t.span))
+        {
+            self.report(
+                Diagnostic::new(
+                    &codes::PRIM_ROLE,
+                    id.span,
+                    format!("`{}` is a number, so it cannot be an index", id.name),
+                )
+                .label(s, "declared here")
+                .help("give the index another name"),
+            );
+        }
+    }
+
+    /// The range of an index as it is written; `None` if there is none, which is reported.
+    fn range(&mut self, id: &Ident, explicit: Option<&Expr>, declared: Option<&Expr>, body: &Expr) -> Option<Extent> {
+        if let Some(e) = explicit {
+            return Some(Extent::One(e.clone()));
+        }
+        let mut known: Option<(Extent, Span)> = declared.map(|e| (Extent::One(e.clone()), e.span));
+        let mut conflict = None;
+        for Use { tensor, place, span } in uses::direct(body, &id.name) {
+            let Some(t) = self.tensors.get(&tensor.name) else {
+                // Reported as unknown; not a second time.
+                return Some(Extent::Unknown);
+            };
+            let Some(extent) = side(&t.dims, place) else { continue };
+            match (&known, &extent) {
+                (Some((Extent::One(a), at)), Extent::One(b)) => {
+                    let differ = match (extent_name(a), extent_name(b)) {
+                        (Some(x), Some(y)) => x != y,
+                        _ => matches!((&a.kind, &b.kind), (ExprKind::Int(x), ExprKind::Int(y)) if x != y),
+                    };
+                    if differ && conflict.is_none() {
+                        conflict = Some(
+                            Diagnostic::new(
+                                &codes::PRIM_RANGES,
+                                span,
+                                format!("the index `{}` has two ranges: {} and {}", id.name, short(a), short(b)),
+                            )
+                            .here(format!("0..{} here", short(b)))
+                            .label(*at, format!("0..{} here", short(a)))
+                            .help(format!(
+                                "if both are the same, use one name for them; if a part is meant, give the range: `{}: ..`",
+                                id.name
+                            )),
+                        );
+                    }
+                }
+                (Some((Extent::One(_), _)), _) => {}
+                _ => known = Some((extent, span)),
+            }
+        }
+        if let Some(d) = conflict {
+            self.report(d);
+        }
+        if known.is_none() {
+            let affine = uses::mention(body, &id.name);
+            self.report(unbound(id, affine));
+        }
+        known.map(|k| k.0)
+    }
+
+    /// A scalar expression: literals, extents, arguments, `let`s.
+    fn scalar(&mut self, e: &Expr) {
+        match &e.kind {
+            ExprKind::Name(n) => {
+                let name = &n.ident.name;
+                if name == "training" {
+                    return;
+                }
+                if self.scalars.contains_key(name) {
+                    self.read.insert(name.clone());
+                    return;
+                }
+                if let Some(t) = self.tensors.get(name) {
+                    let d = Diagnostic::new(
+                        &codes::PRIM_FORM,
+                        e.span,
+                        format!("`{name}` is {}, which is not known before the network runs", t.role.words()),
+                    )
+                    .label(t.span, "declared here");
+                    let d = if t.role == Role::Knob {
+                        d.help("a knob may stand in equations, `if` in an equation included")
+                    } else {
+                        d
+                    };
+                    self.report(d);
+                    return;
+                }
+                let known: Vec<String> = self.scalars.keys().cloned().collect();
+                self.unknown(&n.ident, "name", known.iter().map(String::as_str));
+            }
+            ExprKind::Call { .. } => self.call(e, Self::scalar),
+            ExprKind::If { cond, then, otherwise } => {
+                self.scalar(cond);
+                self.branches(then, otherwise.as_deref(), e, Self::scalar);
+            }
+            ExprKind::Body(b) => self.body(b, Self::scalar),
+            ExprKind::Unary(..) | ExprKind::Binary(..) => {
+                if let ExprKind::Binary(BinOp::Pipe, ..) = e.kind {
+                    self.report(cannot_stand(e));
+                }
+                uses::parts(e, &mut |p| self.scalar(p));
+            }
+            ExprKind::Int(_)
+            | ExprKind::Float(_)
+            | ExprKind::Quantity(..)
+            | ExprKind::Bool(_)
+            | ExprKind::Str(_)
+            | ExprKind::Error => {}
+            ExprKind::Index { .. } | ExprKind::Reduce { .. } => self.report(
+                Diagnostic::new(&codes::PRIM_FORM, e.span, "tensors are not known before the network runs")
+                    .here("a number is expected here")
+                    .help("give an intermediate tensor an equation instead"),
+            ),
+            _ => self.report(cannot_stand(e)),
+        }
+    }
+
+    fn call(&mut self, e: &Expr, mut each: impl FnMut(&mut Self, &Expr)) {
+        match function_call(e) {
+            Ok((_, args)) => args.into_iter().for_each(|a| each(self, a)),
+            Err(d) => self.report(d),
+        }
+    }
+
+    fn branches(&mut self, then: &Body, otherwise: Option<&Body>, e: &Expr, mut each: impl FnMut(&mut Self, &Expr)) {
+        self.body(then, &mut each);
+        match otherwise {
+            Some(o) => self.body(o, each),
+            None => self.report(
+                Diagnostic::new(&codes::PRIM_FORM, e.span, "an `if` that gives a value needs an `else`")
+                    .help("write `else { 0 }` if that is meant"),
+            ),
+        }
+    }
+
+    fn body(&mut self, b: &Body, each: impl FnOnce(&mut Self, &Expr)) {
+        match only_value(b) {
+            Ok(v) => each(self, v),
+            Err(d) => self.report(d),
+        }
+    }
+
+    /// An expression of an equation.
+    fn value(&mut self, e: &Expr, scope: &mut Vec<Index>) {
+        match &e.kind {
+            ExprKind::Name(n) => self.bare(&n.ident, scope),
+            ExprKind::Index { .. } => match as_read(e) {
+                Some((t, indices)) => {
+                    self.read(t, indices, scope);
+                }
+                None => self.report(cannot_stand(e)),
+            },
+            ExprKind::Call { callee, args } if uses::is_draw(e) => {
+                if !args.is_empty() {
+                    self.report(
+                        Diagnostic::new(&codes::PRIM_UNIFORM, e.span, "`uniform()` takes no arguments")
+                            .help("it draws from 0..1; scale the result: `a + (b - a) * uniform()`"),
+                    );
+                }
+                if !self.training {
+                    self.report(
+                        Diagnostic::new(&codes::PRIM_UNIFORM, callee.span, "`uniform()` draws in training only")
+                            .here("this is evaluated in inference too")
+                            .help("put it under `if training { .. } else { .. }`"),
+                    );
+                }
+            }
+            ExprKind::Call { .. } => self.call(e, |c, a| c.value(a, scope)),
+            ExprKind::If { cond, then, otherwise } => {
+                self.value(cond, scope);
+                self.branches(then, otherwise.as_deref(), e, |c, b| c.value(b, scope));
+            }
+            ExprKind::Body(b) => self.body(b, |c, v| c.value(v, scope)),
+            ExprKind::Reduce { indices, body, keyword, .. } => {
+                if indices.is_empty() {
+                    self.report(
+                        Diagnostic::new(&codes::PRIM_REDUCE, *keyword, "a reduction over nothing")
+                            .help("name the indices that it runs over: `sum[c, u]`"),
+                    );
+                }
+                let depth = scope.len();
+                self.bind(indices, scope);
+                self.value(body, scope);
+                for (i, s) in indices.iter().zip(scope.split_off(depth)) {
+                    match i {
+                        IndexDecl::Index(id, explicit) => {
+                            if s.used {
+                                self.range(id, explicit.as_ref(), None, body);
+                            } else {
+                                self.report(
+                                    Diagnostic::new(
+                                        &codes::PRIM_REDUCE,
+                                        id.span,
+                                        format!("the index `{}` does not occur in what is reduced", id.name),
+                                    )
+                                    .here("a reduction over nothing")
+                                    .label(body.span, "the reducer extends over this product")
+                                    .help("leave the index out; parentheses extend a reduction over a sum: `sum[i] (a[i] + b[i])`"),
+                                );
+                            }
+                        }
+                        IndexDecl::Rest(span) => {
+                            if !s.used {
+                                self.report(
+                                    Diagnostic::new(
+                                        &codes::PRIM_REDUCE,
+                                        *span,
+                                        "`..` does not occur in what is reduced",
+                                    )
+                                    .label(body.span, "the reducer extends over this product"),
+                                );
+                            }
+                        }
+                    }
+                }
+            }
+            ExprKind::Unary(UnOp::Neg | UnOp::Not, _) | ExprKind::Binary(..) => {
+                if let ExprKind::Binary(BinOp::Pipe, ..) = e.kind {
+                    self.report(cannot_stand(e));
+                    return;
+                }
+                uses::parts(e, &mut |p| self.value(p, scope));
+            }
+            ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Quantity(..) | ExprKind::Bool(_) | ExprKind::Error => {}
+            _ => self.report(cannot_stand(e)),
+        }
+    }
+
+    /// A name without brackets in an equation.
+    fn bare(&mut self, id: &Ident, scope: &mut [Index]) {
+        if let Some(i) = scope.iter_mut().find(|i| i.name == id.name) {
+            i.used = true;
+        } else if id.name == "training" {
+        } else if self.scalars.contains_key(&id.name) {
+            self.read.insert(id.name.clone());
+        } else if let Some(t) = self.tensors.get(&id.name).cloned() {
+            self.read.insert(id.name.clone());
+            if !t.dims.is_empty() {
+                self.rank(id, &t, 0, None);
+            }
+            self.must_be_defined(id, &t);
+        } else {
+            let known: Vec<String> = self
+                .scalars
+                .keys()
+                .cloned()
+                .chain(scope.iter().map(|i| i.name.clone()))
+                .chain(self.names_of(|t| t.dims.is_empty()))
+                .collect();
+            self.unknown(id, "name", known.iter().map(String::as_str));
+        }
+    }
+
+    fn read(&mut self, t: &Ident, indices: &[Expr], scope: &mut Vec<Index>) {
+        let rest = indices.iter().position(is_rest);
+        for i in indices {
+            if is_rest(i) {
+                match scope.iter_mut().find(|s| s.name == "..") {
+                    Some(s) => s.used = true,
+                    None => self.report(
+                        Diagnostic::new(&codes::PRIM_REST, i.span, "nothing binds `..` here")
+                            .help("write `..` on the left as well, or reduce over it: `sum[..] ..`"),
+                    ),
+                }
+            } else {
+                self.index(i, scope);
+            }
+        }
+        if let Some(tensor) = self.tensors.get(&t.name).cloned() {
+            self.read.insert(t.name.clone());
+            self.rank(t, &tensor, indices.len(), rest);
+            self.must_be_defined(t, &tensor);
+        } else if let Some(s) = self.scalars.get(&t.name) {
+            let d = Diagnostic::new(&codes::PRIM_ROLE, t.span, format!("`{}` is a number and has no indices", t.name))
+                .label(*s, "declared here");
+            self.report(d);
+        } else {
+            let known = self.names_of(|_| true);
+            self.unknown(t, "tensor", known.iter().map(String::as_str));
+        }
+    }
+
+    /// An index expression; whether it depends on loop variables.
+    fn index(&mut self, e: &Expr, scope: &mut Vec<Index>) -> Varies {
+        match &e.kind {
+            ExprKind::Name(n) => {
+                if let Some(i) = scope.iter_mut().find(|i| i.name == n.ident.name) {
+                    i.used = true;
+                    return Varies::Index;
+                }
+                if let Some(t) = self.tensors.get(&n.ident.name) {
+                    let d = Diagnostic::new(
+                        &codes::PRIM_AFFINE,
+                        e.span,
+                        format!("`{}` is {}, so it cannot be an index", n.ident.name, t.role.words()),
+                    )
+                    .label(t.span, "declared here");
+                    self.report(d);
+                    return Varies::Constant;
+                }
+                if !self.scalars.contains_key(&n.ident.name) {
+                    let known: Vec<String> =
+                        self.scalars.keys().cloned().chain(scope.iter().map(|i| i.name.clone())).collect();
+                    let d = unknown(&n.ident, "index", known.iter().map(String::as_str));
+                    let d = if d.help.is_some() {
+                        d
+                    } else {
+                        d.help(format!("bind it on the left, or reduce over it: `sum[{}] ..`", n.ident.name))
+                    };
+                    self.report(d);
+                    return Varies::Index;
+                }
+                self.read.insert(n.ident.name.clone());
+                Varies::Constant
+            }
+            ExprKind::Unary(UnOp::Neg, a) => self.index(a, scope),
+            ExprKind::Binary(op, a, b) => {
+                let (x, y) = (self.index(a, scope), self.index(b, scope));
+                let fine = match op {
+                    BinOp::Add | BinOp::Sub => true,
+                    BinOp::Mul => x == Varies::Constant || y == Varies::Constant,
+                    BinOp::Div | BinOp::Rem => y == Varies::Constant,
+                    _ => x == Varies::Constant && y == Varies::Constant,
+                };
+                if !fine {
+                    let what = match op {
+                        BinOp::Mul => "a product of two indices",
+                        BinOp::Div | BinOp::Rem => "a division by an index",
+                        _ => "this depends on an index in another way",
+                    };
+                    self.report(non_affine(e).here(what));
+                }
+                if x == y { x } else { Varies::Index }
+            }
+            ExprKind::Body(b) => match only_value(b) {
+                Ok(v) => self.index(v, scope),
+                Err(d) => {
+                    self.report(d);
+                    Varies::Constant
+                }
+            },
+            ExprKind::Call { .. } => match function_call(e) {
+                Ok((f, args)) => {
+                    let varies = args.iter().fold(Varies::Constant, |v, a| {
+                        if self.index(a, scope) == Varies::Index { Varies::Index } else { v }
+                    });
+                    let rounded = matches!(f, Func::Floor | Func::Ceil)
+                        && matches!(args[0].kind, ExprKind::Binary(BinOp::Div, ..));
+                    if varies == Varies::Index && !rounded {
+                        self.report(non_affine(e));
+                    }
+                    varies
+                }
+                Err(d) => {
+                    self.report(d);
+                    Varies::Constant
+                }
+            },
+            ExprKind::Index { .. } => {
+                let Some((t, indices)) = as_read(e) else {
+                    self.report(cannot_stand(e));
+                    return Varies::Index;
+                };
+                self.read(t, indices, scope);
+                if let Some(tensor) = self.tensors.get(&t.name)
+                    && tensor.role != Role::Input
+                {
+                    let d = Diagnostic::new(
+                        &codes::PRIM_AFFINE,
+                        e.span,
+                        format!("`{}` holds real numbers, so it cannot be an index", t.name),
+                    )
+                    .label(tensor.span, format!("{} is real", tensor.role.words()))
+                    .help("labels and tokens (integer inputs) can");
+                    self.report(d);
+                }
+                Varies::Index
+            }
+            ExprKind::If { cond, then, otherwise } => {
+                self.scalar(cond);
+                let mut varies = Varies::Constant;
+                self.branches(then, otherwise.as_deref(), e, |c, b| {
+                    if c.index(b, scope) == Varies::Index {
+                        varies = Varies::Index;
+                    }
+                });
+                varies
+            }
+            ExprKind::Int(_) | ExprKind::Error => Varies::Constant,
+            ExprKind::Float(_) | ExprKind::Quantity(..) => {
+                self.report(Diagnostic::new(&codes::PRIM_AFFINE, e.span, "an index is a whole number"));
+                Varies::Constant
+            }
+            _ => {
+                self.report(non_affine(e));
+                Varies::Constant
+            }
+        }
+    }
+
+    fn must_be_defined(&mut self, id: &Ident, t: &Tensor) {
+        if !matches!(t.role, Role::Output | Role::Local) || self.defined.contains_key(&id.name) {
+            return;
+        }
+        let d = match self.partly.get(&id.name) {
+            Some(s) => Diagnostic::new(
+                &codes::PRIM_DEFINED,
+                id.span,
+                format!("`{}` is defined in one branch of an `if` only", id.name),
+            )
+            .label(*s, "here")
+            .help("define it in the other branch too"),
+            None => {
+                Diagnostic::new(&codes::PRIM_DEFINED, id.span, format!("`{}` is used before it is defined", id.name))
+                    .label(t.span, "declared here")
+            }
+        };
+        self.report(d);
+    }
+
+    fn unknown<'k>(&mut self, id: &Ident, what: &str, known: impl Iterator<Item = &'k str>) {
+        let d = unknown(id, what, known);
+        self.report(d);
+    }
+
+    fn names_of(&self, keep: impl Fn(&Tensor) -> bool) -> Vec<String> {
+        self.tensors.iter().filter(|(_, t)| keep(t)).map(|(n, _)| n.clone()).collect()
+    }
+
+    /// What only the end of the body shows.
+    fn leftovers(&mut self) {
+        for o in &self.p.outputs {
+            if self.defined.contains_key(&o.name.name) {
+                continue;
+            }
+            let d = Diagnostic::new(
+                &codes::PRIM_DEFINED,
+                o.name.span,
+                match self.partly.get(&o.name.name) {
+                    Some(_) => format!("the output `{}` is defined in one branch of an `if` only", o.name.name),
+                    None => format!("the output `{}` is never defined", o.name.name),
+                },
+            );
+            let d = match self.partly.get(&o.name.name) {
+                Some(s) => d.label(*s, "here"),
+                None => d.help(format!("give it an equation: `{}[..] = ..`", o.name.name)),
+            };
+            self.report(d);
+        }
+        let slots: Vec<(String, Span, Role)> = self
+            .tensors
+            .iter()
+            .filter(|(n, t)| matches!(t.role, Role::Param | Role::Knob | Role::Local) && !self.read.contains(*n))
+            .map(|(n, t)| (n.clone(), t.span, t.role))
+            .collect();
+        for (name, span, role) in slots {
+            self.report(Diagnostic::new(
+                &codes::PRIM_UNUSED,
+                span,
+                format!("`{name}` is {} that no equation reads", role.words()),
+            ));
+        }
+    }
+}
+
+fn unknown<'k>(id: &Ident, what: &str, known: impl Iterator<Item = &'k str>) -> Diagnostic {
+    let d = Diagnostic::new(&codes::PRIM_NAME, id.span, format!("unknown {what} `{}`", id.name));
+    match did_you_mean(&id.name, known) {
+        Some(k) => d.help(format!("did you mean `{k}`?")).fix(id.span, k, format!("write `{k}`")),
+        None => d,
+    }
+}
+
+/// Whether a branch is taken in training only.
+fn implies_training(cond: &Expr, branch: bool) -> bool {
+    match &cond.kind {
+        ExprKind::Name(n) => branch && n.ident.name == "training",
+        ExprKind::Unary(UnOp::Not, a) => implies_training(a, !branch),
+        ExprKind::Binary(BinOp::And, a, b) if branch => implies_training(a, true) || implies_training(b, true),
+        ExprKind::Binary(BinOp::Or, a, b) if !branch => implies_training(a, false) || implies_training(b, false),
+        _ => false,
+    }
+}
+
+/// The place of the `k`-th index in a list with `..`.
+fn place_of(indices: &[IndexDecl], k: usize) -> Place {
+    match indices.iter().position(|i| matches!(i, IndexDecl::Rest(_))) {
+        Some(r) if k > r => Place::End(indices.len() - 1 - k),
+        _ => Place::Start(k),
+    }
+}
+
+/// The extent at a place; `None` where there is none.
+fn side(dims: &[Extent], place: Place) -> Option<Extent> {
+    let at = match place {
+        Place::Start(i) => i,
+        Place::End(i) => dims.len().checked_sub(i + 1)?,
+    };
+    dims.get(at).filter(|e| !matches!(e, Extent::Rest)).cloned()
+}
+
+fn places(named: usize, before: usize) -> String {
+    match (before, named - before) {
+        (0, 0) => "nothing".to_owned(),
+        (a, 0) => count(a, if a == 1 { "index" } else { "indice" }),
+        (0, b) => format!("{} at the end", count(b, if b == 1 { "index" } else { "indice" })),
+        (a, b) => format!("{a} + {b} indices"),
+    }
+}
+
+/// A short text for an extent.
+fn short(e: &Expr) -> String {
+    match &e.kind {
+        ExprKind::Int(i) => i.to_string(),
+        ExprKind::Name(n) => n.ident.name.clone(),
+        _ => "..".to_owned(),
+    }
+}

@@ -1,0 +1,250 @@
+//! Applying operations to tensors, and composing them.
+
+use std::rc::Rc;
+
+use crate::base::Span;
+use crate::diag::{Diagnostic, codes};
+use crate::sema::sym::{Cmp, Num};
+
+use super::super::value::{Op, OpKind, Tensor, Value};
+use super::{Elab, R};
+
+impl<'a> Elab<'a, '_> {
+    /// `l >> r`: application if the left is data, composition if it is an operation.
+    pub(crate) fn pipe(&mut self, l: Value<'a>, r: Value<'a>, span: Span) -> R<Value<'a>> {
+        match &l {
+            Value::Poison => Ok(Value::Poison),
+            Value::Tensor(_) | Value::List(_) => self.apply(&r, vec![l], span),
+            Value::Tuple(parts) => self.apply(&r, (**parts).clone(), span),
+            Value::Case(_) if l.is_tensor_like() => self.apply(&r, vec![l], span),
+            _ => {
+                self.is_operation(&l, span)?;
+                self.is_operation(&r, span)?;
+                let mut stages = Vec::new();
+                for v in [l, r] {
+                    match &v {
+                        Value::Op(op) => match &op.kind {
+                            OpKind::Compose(inner) => stages.extend(inner.iter().cloned()),
+                            _ => stages.push(v.clone()),
+                        },
+                        _ => stages.push(v),
+                    }
+                }
+                Ok(self.op(OpKind::Compose(stages), span))
+            }
+        }
+    }
+
+    fn is_operation(&self, v: &Value<'a>, span: Span) -> R<()> {
+        match v {
+            Value::Op(_)
+            | Value::None
+            | Value::Item(_)
+            | Value::Builtin(_)
+            | Value::Lambda(_)
+            | Value::Case(_)
+            | Value::Poison => Ok(()),
+            _ => self.fail(
+                Diagnostic::new(&codes::WRONG_TYPE, span, format!("{} cannot stand in a pipeline", v.kind()))
+                    .here("`>>` takes tensors and operations")
+                    .help("`x >> f` applies f to the tensor x, `f >> g` composes two operations"),
+            ),
+        }
+    }
+
+    /// Applies an operation to its inputs: one tensor, a list of them, or several.
+    pub(crate) fn apply(&mut self, f: &Value<'a>, inputs: Vec<Value<'a>>, span: Span) -> R<Value<'a>> {
+        match f {
+            Value::Poison => Ok(Value::Poison),
+            Value::None => match inputs.first() {
+                Some(x) => self.zeros_like(x, span),
+                None => Ok(Value::None),
+            },
+            Value::Item(item) => {
+                let args = inputs.into_iter().map(|value| super::call::Argument { name: None, value, span }).collect();
+                self.call_item(item, args, span)
+            }
+            Value::Builtin(b) => self.apply_builtin(*b, &[], inputs, span),
+            Value::Lambda(_) => {
+                let args = inputs.into_iter().map(|value| super::call::Argument { name: None, value, span }).collect();
+                self.call_value(f, args, span)
+            }
+            Value::Case(cases) => {
+                let only_none = cases.iter().all(|(_, v)| matches!(v, Value::None));
+                let f = f.clone();
+                self.each_case(&f, span, &mut |el, f| match f {
+                    // Its shape is that of its siblings.
+                    Value::None if !only_none => Ok(Value::None),
+                    f => el.apply(f, inputs.clone(), span),
+                })
+            }
+            Value::Op(op) => {
+                let op = op.clone();
+                if self.checking()
+                    && op.place.path == op.place.owner
+                    && self.templates.get(&*op.place.owner).is_some_and(|t| t.applied.is_none())
+                {
+                    let shapes = self.known_shapes(&inputs);
+                    if let Some(t) = self.templates.get_mut(&*op.place.owner) {
+                        t.applied = shapes;
+                    }
+                }
+                self.in_place(&op, |el| el.apply_op(&op, inputs, span))
+            }
+            v => self.fail(
+                Diagnostic::new(&codes::WRONG_TYPE, span, format!("{} is not an operation", v.kind()))
+                    .here("applied to a tensor here"),
+            ),
+        }
+    }
+
+    fn apply_op(&mut self, op: &Rc<Op<'a>>, inputs: Vec<Value<'a>>, span: Span) -> R<Value<'a>> {
+        match &op.kind {
+            OpKind::Call(item, bound) => {
+                let wanted = item
+                    .decl
+                    .params()
+                    .iter()
+                    .filter(|p| matches!(p.kind, crate::syntax::ast::ParamKind::Tensor(_)))
+                    .count();
+                if inputs.len() != wanted {
+                    return self.fail(
+                        Diagnostic::new(
+                            &codes::WRONG_ARGUMENT,
+                            span,
+                            format!("`{}` takes {wanted} tensors, but gets {}", item.decl.name().name, inputs.len()),
+                        )
+                        .label(item.decl.name().span, "declared here"),
+                    );
+                }
+                self.invoke(item, inputs, bound.clone(), op.span)
+            }
+            OpKind::Builtin(b, args) => self.apply_builtin(*b, args, inputs, op.span),
+            OpKind::Compose(stages) => {
+                let mut values = inputs;
+                for stage in stages {
+                    let out = self.apply(stage, values, op.span)?;
+                    values = match out {
+                        Value::Tuple(parts) => (*parts).clone(),
+                        other => vec![other],
+                    };
+                }
+                Ok(if values.len() == 1 { values.remove(0) } else { Value::Tuple(Rc::new(values)) })
+            }
+            OpKind::Repeat(n, label, body, scope) => self.repeat(n, label, body, scope, inputs, op.span),
+            OpKind::Assemble(n, a, scope) => self.assemble(n, a, scope, inputs, op.span),
+            OpKind::Shared(inner, site) => {
+                // A frame of its own for every use: all name their weights alike.
+                self.sites.push((site.to_string(), std::collections::BTreeMap::new()));
+                let sharing = std::mem::replace(&mut self.sharing, true);
+                let r = self.apply(inner, inputs, span);
+                self.sharing = sharing;
+                self.sites.pop();
+                r
+            }
+            OpKind::ZerosLike(inner) => {
+                let v = self.dry_run(|el| el.apply(inner, inputs, span))?;
+                self.zeros_like(&v, span)
+            }
+        }
+    }
+
+    /// f composed n times. Each copy is elaborated in its own place.
+    fn repeat(
+        &mut self,
+        n: &Value<'a>,
+        label: &'a str,
+        body: &'a crate::syntax::ast::Body,
+        scope: &Rc<super::super::value::Scope<'a>>,
+        inputs: Vec<Value<'a>>,
+        span: Span,
+    ) -> R<Value<'a>> {
+        let Value::Num(n) = n else {
+            return self.error(&codes::WRONG_TYPE, span, format!("a repeat needs a number, not {}", n.kind()));
+        };
+        let Some((_, most)) = self.int_bounds(*n) else {
+            return self.error(
+                &codes::CANNOT_PROVE,
+                span,
+                "the number of copies is not known while the space is checked",
+            );
+        };
+        let path = super::join(&self.place.path, label);
+        let ids: Vec<u32> = match &self.mode {
+            super::Mode::Build { oracle, .. } if !self.dry => {
+                oracle.copies(&path).filter(|c| c.len() == most.max(0) as usize)
+            }
+            _ => None,
+        }
+        .unwrap_or_else(|| (0..most.max(0) as u32).collect());
+        if self.checking() && !self.repeats.iter().any(|r| r.path == path) {
+            let count = self.syms.literal_numbers(*n).map(|d| self.decisions[d as usize].decision.name.clone());
+            self.repeats.push(super::CheckedRepeat { path, count });
+        }
+        let mut value = inputs;
+        for (at, id) in ids.into_iter().enumerate() {
+            let runs = self.syms.cmp(Cmp::Lt, Num::Int(at as i64), *n);
+            if runs == Num::Bool(false) {
+                break;
+            }
+            let name = format!("{label}({id})");
+            let before = value.clone();
+            let out = self.under(runs, |el| {
+                el.inside(&name, |el| {
+                    el.at_site(&name, |el| {
+                        let mut s = (**scope).clone();
+                        if label != "copy" {
+                            s.bind(label, Value::int(at as i64), false);
+                        }
+                        let f = el.body(body, &mut s)?;
+                        el.apply(&f, before.clone(), span)
+                    })
+                })
+            });
+            let out = self.recover(out)?;
+            let skipped = self.syms.not(runs);
+            let whole = if value.len() == 1 { value.remove(0) } else { Value::Tuple(Rc::new(value)) };
+            let merged = self.merge(super::merge::Split::Conditions, vec![(runs, out), (skipped, whole)], span)?;
+            value = match merged {
+                Value::Tuple(parts) => (*parts).clone(),
+                other => vec![other],
+            };
+        }
+        Ok(if value.len() == 1 { value.remove(0) } else { Value::Tuple(Rc::new(value)) })
+    }
+
+    /// A tensor, or zeros for `none` where a shape is known.
+    pub(crate) fn as_tensor(&mut self, v: Value<'a>, span: Span) -> R<Value<'a>> {
+        match v {
+            Value::Tensor(_) | Value::Case(_) | Value::Poison => Ok(v),
+            Value::None => self.fail(
+                Diagnostic::new(&codes::SHAPE, span, "`none` has no shape here")
+                    .here("nothing tells how many zeros these are")
+                    .help(
+                        "`none` stands among alternatives that have a shape, or in a sum or concatenation with others",
+                    ),
+            ),
+            other => self.fail(
+                Diagnostic::new(&codes::WRONG_TYPE, span, format!("expected a tensor, found {}", other.kind()))
+                    .here("not a tensor"),
+            ),
+        }
+    }
+
+    /// Zeros of the shape of a tensor, marked as `none`.
+    pub(crate) fn zeros_like(&mut self, v: &Value<'a>, span: Span) -> R<Value<'a>> {
+        match v {
+            Value::Tensor(t) => {
+                let new = self.tensor(t.dims.clone(), None, t.int, span);
+                let mut new = Tensor::clone(&new);
+                new.none = Num::Bool(true);
+                Ok(Value::Tensor(Rc::new(new)))
+            }
+            Value::Tuple(ts) => {
+                Ok(Value::Tuple(Rc::new(ts.iter().map(|t| self.zeros_like(t, span)).collect::<R<_>>()?)))
+            }
+            Value::Case(_) => self.each_case(v, span, &mut |el, v| el.zeros_like(v, span)),
+            other => Ok(other.clone()),
+        }
+    }
+}

@@ -1,0 +1,571 @@
+//! Calls: matching arguments with parameters, and running declarations.
+
+use std::rc::Rc;
+
+use crate::base::Span;
+use crate::diag::{Diagnostic, codes, did_you_mean};
+use crate::sema::sym::{Assignment, Cmp, Num};
+use crate::syntax::ast::{self, ArchKind, Dim, Expr, ExprKind, ParamKind, TypeKind};
+
+use super::super::value::{Builtin, Decl, Item, OpKind, Place, Scope, Value};
+use super::{Call, Elab, Halt, MAX_CALLS, R, Stamp, Template};
+
+/// An argument with its name and place.
+#[derive(Clone, Debug)]
+pub(crate) struct Argument<'a> {
+    pub name: Option<&'a ast::Ident>,
+    pub value: Value<'a>,
+    pub span: Span,
+}
+
+impl<'a> Elab<'a, '_> {
+    pub(crate) fn call_expr(
+        &mut self,
+        callee: &'a Expr,
+        args: &'a [ast::Arg],
+        span: Span,
+        s: &mut Scope<'a>,
+    ) -> R<Value<'a>> {
+        if let ExprKind::Field { base, name } = &callee.kind {
+            return self.method(base, name, args, span, s);
+        }
+        let f = self.eval(callee, s)?;
+        // `ceil(a / b)` and `floor(a / b)` say how a division rounds.
+        if let (Value::Builtin(b @ (Builtin::Ceil | Builtin::Floor)), [ast::Arg { name: None, value }]) = (&f, args)
+            && let ExprKind::Binary(ast::BinOp::Div, x, y) = &value.kind
+        {
+            let (b, x, y) = (*b, self.number(x, s)?, self.number(y, s)?);
+            return self.rounded_division(b, x, y, span);
+        }
+        let exact = std::mem::replace(&mut self.exact, false);
+        let args = self.arguments(args, s);
+        self.exact = exact;
+        let args = args?;
+        if let (ExprKind::Name(n), Value::Item(item)) = (&callee.kind, &f) {
+            let item = item.clone();
+            return self.in_use(n, &item, |el| el.call_item(&item, args, span));
+        }
+        self.call_value(&f, args, span)
+    }
+
+    fn arguments(&mut self, args: &'a [ast::Arg], s: &mut Scope<'a>) -> R<Vec<Argument<'a>>> {
+        args.iter()
+            .map(|a| {
+                let r = self.eval(&a.value, s);
+                let value = self.recover(r)?;
+                Ok(Argument { name: a.name.as_ref(), value, span: a.value.span })
+            })
+            .collect()
+    }
+
+    /// `xs.push(x)` and `xs.pop()` write their receiver; any other method is a function of it.
+    fn method(
+        &mut self,
+        base: &'a Expr,
+        name: &'a ast::Ident,
+        args: &'a [ast::Arg],
+        span: Span,
+        s: &mut Scope<'a>,
+    ) -> R<Value<'a>> {
+        let receiver = self.eval(base, s)?;
+        let mut args = self.arguments(args, s)?;
+        if let Value::Poison = receiver {
+            return Ok(Value::Poison);
+        }
+        match name.name.as_str() {
+            "push" if args.len() == 1 => {
+                let Some(xs) = self.elements(&receiver, base.span)? else { return Ok(Value::Poison) };
+                let mut xs = (*xs).clone();
+                let index = xs.len();
+                xs.push(super::super::value::Element { when: Num::Bool(true), value: args.remove(0).value, index });
+                self.write_back(base, Value::List(Rc::new(xs)), s)?;
+                Ok(Value::Tuple(Rc::default()))
+            }
+            "pop" if args.is_empty() => {
+                let Some(xs) = self.elements(&receiver, base.span)? else { return Ok(Value::Poison) };
+                let mut xs = (*xs).clone();
+                let Some(last) = xs.pop().filter(|x| x.when == Num::Bool(true)) else {
+                    return self.error(&codes::OUT_OF_RANGE, span, "there is no certain last element to pop");
+                };
+                self.write_back(base, Value::List(Rc::new(xs)), s)?;
+                Ok(last.value)
+            }
+            _ => {
+                let f = match s.find(&name.name).map(|v| v.value.clone()) {
+                    Some(v) => Some(v),
+                    None => match self.module_item(s, &name.name, name.span)? {
+                        Some(v) => Some(v),
+                        None => Builtin::ALL.iter().find(|b| b.0 == name.name).map(|b| Value::Builtin(b.1)),
+                    },
+                };
+                let Some(f) = f else {
+                    return self.error(
+                        &codes::UNKNOWN_NAME,
+                        name.span,
+                        format!("{} has no method `{}`", receiver.kind(), name.name),
+                    );
+                };
+                args.insert(0, Argument { name: None, value: receiver, span: base.span });
+                self.call_value(&f, args, span)
+            }
+        }
+    }
+
+    /// Calls a value.
+    pub(crate) fn call_value(&mut self, f: &Value<'a>, args: Vec<Argument<'a>>, span: Span) -> R<Value<'a>> {
+        match f {
+            Value::Poison => Ok(Value::Poison),
+            Value::Item(item) => self.call_item(item, args, span),
+            Value::Builtin(b) => self.call_builtin(*b, args, span),
+            Value::Lambda(l) => {
+                let mut scope = l.scope.clone();
+                if args.len() != l.params.len() {
+                    return self.error(
+                        &codes::WRONG_ARGUMENT,
+                        span,
+                        format!("this function takes {} arguments, not {}", l.params.len(), args.len()),
+                    );
+                }
+                for (p, a) in l.params.iter().zip(args) {
+                    self.bind(p, a.value, false, &mut scope)?;
+                }
+                self.deeper("a function", span, String::new(), |el| el.eval(l.body, &mut scope))
+            }
+            Value::Op(_) | Value::None => {
+                let inputs = args.into_iter().map(|a| a.value).collect();
+                self.apply(f, inputs, span)
+            }
+            Value::Case(_) => {
+                let f = f.clone();
+                self.each_case(&f, span, &mut |el, f| el.call_value(f, args.clone(), span))
+            }
+            _ => self.fail(
+                Diagnostic::new(&codes::WRONG_TYPE, span, format!("{} cannot be called", f.kind()))
+                    .here("not an operation or a function"),
+            ),
+        }
+    }
+
+    /// Calls a declaration. Without its tensors it is an operation that waits for them.
+    pub(crate) fn call_item(&mut self, item: &Rc<Item<'a>>, args: Vec<Argument<'a>>, span: Span) -> R<Value<'a>> {
+        let params = item.decl.params();
+        let tensors: Vec<&'a ast::Param> = params.iter().filter(|p| matches!(p.kind, ParamKind::Tensor(_))).collect();
+        let first_is_tensor = args
+            .first()
+            .is_some_and(|a| a.name.is_none() && (a.value.is_tensor_like() || matches!(a.value, Value::None)));
+        let named_tensor = args.iter().any(|a| a.name.is_some_and(|n| tensors.iter().any(|t| t.name.name == n.name)));
+        let direct = tensors.is_empty() || first_is_tensor || named_tensor;
+        let mut inputs: Vec<Option<Value<'a>>> = vec![None; tensors.len()];
+        let mut bound: Vec<(String, Value<'a>)> = Vec::new();
+        let mut positional = params.iter().filter(|p| direct || !matches!(p.kind, ParamKind::Tensor(_)));
+        for a in args {
+            let p = match a.name {
+                None => match positional.next() {
+                    Some(p) => p,
+                    None => {
+                        let n = params.len() - if direct { 0 } else { tensors.len() };
+                        return self.fail(
+                            Diagnostic::new(
+                                &codes::WRONG_ARGUMENT,
+                                a.span,
+                                format!("`{}` takes {n} arguments here, this is one more", item.decl.name().name),
+                            )
+                            .here("too many arguments")
+                            .label(item.decl.name().span, "declared here"),
+                        );
+                    }
+                },
+                Some(n) => match params.iter().find(|p| p.name.name == n.name) {
+                    Some(p) => p,
+                    None => return self.unknown_argument(item, n),
+                },
+            };
+            if let Some(i) = tensors.iter().position(|t| t.name.name == p.name.name) {
+                if inputs[i].replace(a.value).is_some() {
+                    return self.twice(&p.name, a.span);
+                }
+                continue;
+            }
+            if bound.iter().any(|(n, _)| *n == p.name.name) {
+                return self.twice(&p.name, a.span);
+            }
+            let value = self.typed(p, a.value, a.span)?;
+            bound.push((p.name.name.clone(), value));
+        }
+        if !direct {
+            self.missing(item, &bound, span)?;
+            return Ok(self.op(OpKind::Call(item.clone(), bound), span));
+        }
+        let Some(inputs) = inputs.iter().cloned().collect::<Option<Vec<_>>>() else {
+            let lacking: Vec<String> = tensors
+                .iter()
+                .zip(&inputs)
+                .filter(|(_, v)| v.is_none())
+                .map(|(t, _)| format!("`{}`", t.name.name))
+                .collect();
+            return self.fail(
+                Diagnostic::new(
+                    &codes::WRONG_ARGUMENT,
+                    span,
+                    format!("`{}` also needs the tensor {}", item.decl.name().name, lacking.join(", ")),
+                )
+                .here("some tensors are given, but not all")
+                .label(item.decl.name().span, "declared here")
+                .help("give all tensors first, or none to get an operation"),
+            );
+        };
+        self.missing(item, &bound, span)?;
+        self.invoke(item, inputs, bound, span)
+    }
+
+    fn twice<T>(&self, n: &ast::Ident, span: Span) -> R<T> {
+        self.error(&codes::WRONG_ARGUMENT, span, format!("the argument `{}` is given twice", n.name))
+    }
+
+    fn unknown_argument<T>(&self, item: &Item<'a>, n: &ast::Ident) -> R<T> {
+        let known: Vec<&str> = item.decl.params().iter().map(|p| p.name.name.as_str()).collect();
+        let mut d = Diagnostic::new(
+            &codes::WRONG_ARGUMENT,
+            n.span,
+            format!("`{}` has no parameter `{}`", item.decl.name().name, n.name),
+        )
+        .here("unknown argument")
+        .label(item.decl.name().span, "declared here");
+        d = match did_you_mean(&n.name, known.iter().copied()) {
+            Some(k) => d.help(format!("did you mean `{k}`?")).fix(n.span, k, format!("write `{k}`")),
+            None => d.help(format!("its parameters are {}", known.join(", "))),
+        };
+        self.fail(d)
+    }
+
+    fn missing(&self, item: &Item<'a>, bound: &[(String, Value<'a>)], span: Span) -> R<()> {
+        for p in item.decl.params() {
+            if !matches!(p.kind, ParamKind::Tensor(_))
+                && p.default.is_none()
+                && !bound.iter().any(|(n, _)| *n == p.name.name)
+            {
+                return self.fail(
+                    Diagnostic::new(
+                        &codes::MISSING_ARGUMENT,
+                        span,
+                        format!("`{}` needs the argument `{}`", item.decl.name().name, p.name.name),
+                    )
+                    .here(format!("`{}` is missing", p.name.name))
+                    .label(p.name.span, "declared here, without a default"),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The value as the parameter's type.
+    pub(crate) fn typed(&mut self, p: &'a ast::Param, v: Value<'a>, span: Span) -> R<Value<'a>> {
+        let ParamKind::Typed(ty) = &p.kind else { return Ok(v) };
+        let TypeKind::Named(name, _) = &ty.kind else { return Ok(v) };
+        let fits = match (&v, name.name.as_str()) {
+            (Value::Poison | Value::Case(_), _) => true,
+            (Value::Num(Num::Int(i)), "float") => return Ok(Value::Num(Num::Float(*i as f64))),
+            (Value::Num(Num::Int(_) | Num::Sym(_)), "int") => true,
+            (Value::Num(Num::Float(_) | Num::Sym(_)), "float") => true,
+            (Value::Num(Num::Bool(_) | Num::Sym(_)), "bool") => true,
+            (Value::Str(_), "string") | (Value::List(_), "list") => true,
+            (Value::Op(_) | Value::Item(_) | Value::Builtin(_) | Value::None | Value::Lambda(_), "op") => true,
+            (_, "int" | "float" | "bool" | "string" | "list" | "op") => false,
+            _ => true,
+        };
+        if fits {
+            return Ok(v);
+        }
+        self.fail(
+            Diagnostic::new(
+                &codes::WRONG_TYPE,
+                span,
+                format!("`{}` must be {}, not {}", p.name.name, article(&name.name), v.kind()),
+            )
+            .here(format!("this is {}", v.kind()))
+            .label(p.name.span, format!("declared as `{}`", name.name)),
+        )
+    }
+
+    /// Runs `f` one call deeper. Equal calls inside each other never end.
+    pub(crate) fn deeper<T>(
+        &mut self,
+        name: &'a str,
+        span: Span,
+        key: String,
+        f: impl FnOnce(&mut Self) -> R<T>,
+    ) -> R<T> {
+        let endless = !key.is_empty() && self.calls.iter().any(|c| c.key == key);
+        if endless || self.calls.len() >= MAX_CALLS {
+            let first = self.calls.iter().find(|c| c.name == name).map(|c| c.span);
+            let mut d = Diagnostic::new(
+                &codes::ENDLESS,
+                span,
+                if endless {
+                    format!("`{name}` calls itself with the same arguments and never ends")
+                } else {
+                    format!("calls are nested more than {MAX_CALLS} deep in `{name}`")
+                },
+            )
+            .here("recursive call")
+            .help("let an argument decrease towards a case without recursion: `if depth == 0 { .. } else { .. depth - 1 .. }`");
+            if let Some(f) = first.filter(|f| *f != span) {
+                d = d.label(f, "first called here");
+            }
+            return self.fail(d);
+        }
+        self.calls.push(Call { span, name, key });
+        let r = f(self);
+        self.calls.pop();
+        r
+    }
+
+    /// Runs a declaration on its inputs.
+    pub(crate) fn invoke(
+        &mut self,
+        item: &Rc<Item<'a>>,
+        inputs: Vec<Value<'a>>,
+        bound: Vec<(String, Value<'a>)>,
+        span: Span,
+    ) -> R<Value<'a>> {
+        if let Some(i) = inputs.iter().position(|v| matches!(v, Value::Case(_))) {
+            let case = inputs[i].clone();
+            return self.each_case(&case, span, &mut |el, v| {
+                let mut inputs = inputs.clone();
+                inputs[i] = v.clone();
+                el.invoke(item, inputs, bound.clone(), span)
+            });
+        }
+        if inputs.iter().any(|v| matches!(v, Value::Poison)) {
+            return Ok(Value::Poison);
+        }
+        let name = item.decl.name().name.as_str();
+        let key = self.call_key(item, &inputs, &bound);
+        self.deeper(name, span, key, |el| {
+            let r = el.invoke_inner(item, inputs, bound, span);
+            // The call stack says where an error of the callee comes from.
+            match r {
+                Err(Halt::Error(d)) if el.checking() => {
+                    el.report(*d);
+                    Ok(Value::Poison)
+                }
+                Err(Halt::Error(d)) => {
+                    let d = el.placed(*d);
+                    Err(Halt::Error(Box::new(d)))
+                }
+                r => r,
+            }
+        })
+    }
+
+    fn call_key(&self, item: &Item<'a>, inputs: &[Value<'a>], bound: &[(String, Value<'a>)]) -> String {
+        if !self.calls.iter().any(|c| c.name == item.decl.name().name) {
+            return format!("{}@{}", item.decl.name().name, self.calls.len());
+        }
+        let mut key = format!("{}/{:?}", item.decl.name().name, item.decl.name().span);
+        for v in inputs {
+            if let Value::Tensor(t) = v {
+                key.push_str(&self.shape_text(&t.dims, &Assignment::new()));
+            }
+        }
+        for (n, v) in bound {
+            match v {
+                Value::Num(x) => key.push_str(&format!(" {n}={x:?}")),
+                Value::Str(x) => key.push_str(&format!(" {n}={x}")),
+                // Other arguments are not compared: calls with them count as different.
+                _ => key.push_str(&format!(" {n}#{}", self.calls.len())),
+            }
+        }
+        key
+    }
+
+    fn invoke_inner(
+        &mut self,
+        item: &Rc<Item<'a>>,
+        inputs: Vec<Value<'a>>,
+        bound: Vec<(String, Value<'a>)>,
+        span: Span,
+    ) -> R<Value<'a>> {
+        let mut scope = item.scope.clone();
+        let inputs = inputs.into_iter().map(|v| self.as_tensor(v, span)).collect::<R<Vec<_>>>()?;
+        let mut given = bound.into_iter().collect::<std::collections::BTreeMap<_, _>>();
+        let mut next = inputs.iter();
+        let mut shapes = Vec::new();
+        for p in item.decl.params() {
+            if let ParamKind::Tensor(dims) = &p.kind {
+                if let Some(v) = next.next() {
+                    shapes.push((p, dims, v.clone()));
+                    scope.bind(&p.name.name, v.clone(), false);
+                }
+            } else {
+                let v = match (given.remove(&p.name.name), &p.default) {
+                    (Some(v), _) => v,
+                    (None, Some(d)) => {
+                        let v = self.eval(d, &mut scope)?;
+                        self.typed(p, v, d.span)?
+                    }
+                    (None, None) => Value::Poison,
+                };
+                scope.bind(&p.name.name, v, false);
+            }
+        }
+        for (p, dims, v) in &shapes {
+            let Value::Tensor(t) = v else { continue };
+            self.match_dims(item, p, dims, &t.dims, span, &mut scope)?;
+        }
+        match item.decl {
+            Decl::Primitive(p) => self.run_primitive(p, &inputs, scope, span),
+            Decl::Fun(f) => match self.body(&f.body, &mut scope) {
+                Err(Halt::Return) => Ok(self.returned.take().unwrap_or(Value::Poison)),
+                r => r,
+            },
+            Decl::Arch(a) if a.kind == ArchKind::Motif => self.stamp(item, a, &inputs, &mut scope),
+            Decl::Arch(a) if a.kind == ArchKind::Space => self.body(&a.body, &mut scope),
+            Decl::Arch(a) => self.at_site(&a.name.name, |el| match el.body(&a.body, &mut scope) {
+                Err(Halt::Return) => Ok(el.returned.take().unwrap_or(Value::Poison)),
+                r => r,
+            }),
+        }
+    }
+
+    /// One use of a motif: its decisions stand under its own path, its weights under the site.
+    fn stamp(
+        &mut self,
+        item: &Rc<Item<'a>>,
+        a: &'a ast::Arch,
+        inputs: &[Value<'a>],
+        scope: &mut Scope<'a>,
+    ) -> R<Value<'a>> {
+        let path = item.path.clone();
+        let stamp = self.new_stamp();
+        self.stamps_of.entry(self.place.owner.to_string()).or_default().insert(path.to_string());
+        if self.checking() && !self.templates.contains_key(&*path) {
+            let args = a
+                .params
+                .iter()
+                .filter(|p| !matches!(p.kind, ParamKind::Tensor(_)))
+                .filter_map(|p| match scope.find(&p.name.name).map(|v| &v.value) {
+                    Some(Value::Num(n)) if n.is_known() => Some((p.name.name.clone(), *n)),
+                    _ => None,
+                })
+                .collect();
+            let shapes = self.known_shapes(inputs).unwrap_or_default();
+            self.templates.insert(path.to_string(), Template { args, inputs: shapes, applied: None });
+        }
+        let place = Place { path: path.clone(), owner: path.clone(), stamp, presence: Num::Bool(true) };
+        let old = std::mem::replace(&mut self.place, place);
+        let r = self.at_site(&path, |el| {
+            if !el.dry {
+                let site = el.sites.last().map_or_else(String::new, |s| s.0.clone());
+                el.stamps.push(Stamp { motif: path.to_string(), site });
+            }
+            match el.body(&a.body, scope) {
+                Err(Halt::Return) => Ok(el.returned.take().unwrap_or(Value::Poison)),
+                r => r,
+            }
+        });
+        self.place = old;
+        r
+    }
+
+    /// Binds and compares the extents of a tensor parameter.
+    fn match_dims(
+        &mut self,
+        item: &Item<'a>,
+        p: &'a ast::Param,
+        pattern: &'a [Dim],
+        dims: &[Num],
+        span: Span,
+        scope: &mut Scope<'a>,
+    ) -> R<()> {
+        let rest = pattern.iter().position(|d| matches!(d, Dim::Rest(_)));
+        let fixed = pattern.len() - usize::from(rest.is_some());
+        if dims.len() < fixed || (rest.is_none() && dims.len() != fixed) {
+            let shape = self.shape_text(dims, &Assignment::new());
+            return self.fail(
+                Diagnostic::new(
+                    &codes::RANK,
+                    span,
+                    format!(
+                        "`{}` takes a tensor of {fixed} dimensions, but gets {} of {}",
+                        item.decl.name().name,
+                        shape,
+                        dims.len()
+                    ),
+                )
+                .here(format!("the input has the shape {shape}"))
+                .label(p.name.span, "declared here"),
+            );
+        }
+        let after = rest.map_or(0, |r| pattern.len() - r - 1);
+        let before = rest.unwrap_or(pattern.len());
+        let pairs =
+            (0..before).map(|i| (i, i)).chain((0..after).map(|i| (pattern.len() - after + i, dims.len() - after + i)));
+        for (pi, di) in pairs {
+            let Dim::Expr(e) = &pattern[pi] else { continue };
+            let found = dims[di];
+            if let ExprKind::Name(n) = &e.kind
+                && n.ident.name.starts_with(|c: char| c.is_uppercase())
+                && !self.bound_here(item, scope, &n.ident.name)
+            {
+                scope.bind(&n.ident.name, Value::Num(found), false);
+                continue;
+            }
+            let expected = self.number(e, scope)?;
+            let whole = dims.to_vec();
+            self.require_equal(expected, found, span, |el, a| {
+                let show = |n| el.syms.eval(n, a).map_or_else(|| el.syms.show(n), |v| el.syms.show(v));
+                Diagnostic::new(
+                    &codes::SHAPE,
+                    span,
+                    format!(
+                        "`{}` needs {} here, but the input has {}",
+                        item.decl.name().name,
+                        show(expected),
+                        show(found)
+                    ),
+                )
+                .here(format!("the input has the shape {}", el.shape_text(&whole, a)))
+                .label(e.span, format!("must be {}", show(expected)))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Whether an extent was bound by an earlier tensor of the same signature.
+    fn bound_here(&self, item: &Item<'a>, scope: &Scope<'a>, name: &str) -> bool {
+        scope.vars[item.scope.vars.len()..].iter().any(|v| v.name == name)
+    }
+
+    /// Requires at least one element in every extent.
+    pub(crate) fn require_positive(&mut self, dims: &[Num], what: &str, span: Span) -> R<()> {
+        for &d in dims {
+            if matches!(d, Num::Int(i) if i >= 1) {
+                continue;
+            }
+            // An unknown extent is at least 1, and so is what rounds it up; only differences can reach 0.
+            if !d.is_known() && self.int_bounds(d).is_none() {
+                continue;
+            }
+            let ok = self.syms.cmp(Cmp::Le, Num::Int(1), d);
+            let dims = dims.to_vec();
+            self.require(ok, span, |el, a| {
+                Diagnostic::new(&codes::EMPTY_SHAPE, span, format!("`{what}` gives a tensor without elements"))
+                    .here(format!("its shape would be {}", el.shape_text(&dims, a)))
+                    .help("use fewer reductions, a smaller stride, or a larger input")
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn article(ty: &str) -> String {
+    match ty {
+        "int" => "a whole number".to_string(),
+        "float" => "a real number".to_string(),
+        "bool" => "a truth value".to_string(),
+        "string" => "a text".to_string(),
+        "op" => "an operation".to_string(),
+        other => format!("a {other}"),
+    }
+}

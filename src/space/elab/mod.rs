@@ -1,0 +1,541 @@
+//! Elaboration: a space's body is run, and what it does depends on the mode.
+//!
+//! *Check*: once, abstractly, under all decisions. A choice gives a value that is a function of the decision; branches
+//! and alternatives are all run, each under its condition; every obligation (equal extents, exact divisions, at least
+//! one element) is proved or reported. *Build*: for one candidate. An [`Oracle`] answers every choice, only what was
+//! chosen is run, and a tensor graph can be emitted.
+//!
+//! It is one evaluator, so that the two cannot disagree about what a program means.
+
+mod apply;
+mod assemble;
+mod builtins;
+mod call;
+mod choose;
+mod emit;
+mod expr;
+mod merge;
+mod stmt;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+
+use crate::base::Span;
+use crate::diag::{Code, Diagnostic, codes};
+use crate::graph::{Graph, NodeId};
+use crate::sema::modules::Program;
+use crate::sema::sym::{Assignment, Cmp, Num, Proof, Syms, Var as SymVar};
+
+use super::decision::{Choice, Decision, Domain};
+use super::value::{Item, Op, Origin, Place, Tensor, Value};
+
+/// Deepest nesting of calls.
+pub(crate) const MAX_CALLS: usize = 160;
+
+/// Most turns of a `while` or elements of a range.
+pub(crate) const MAX_TURNS: i64 = 100_000;
+
+/// Why elaboration stopped.
+#[derive(Debug)]
+pub enum Halt {
+    /// Something is wrong with the program.
+    Error(Box<Diagnostic>),
+    /// A `forbid` excludes this candidate.
+    Forbidden(Span),
+    /// The oracle has no answer: the next open decision.
+    Open(Box<Decision>),
+    /// The oracle's answer does not belong to the decision.
+    Illegal(Box<Decision>, Choice),
+    /// `return` on its way to the function.
+    Return,
+    /// `break` on its way to the loop.
+    Break,
+    /// `continue` on its way to the loop.
+    Continue,
+}
+
+/// The result of an evaluation.
+pub type R<T> = Result<T, Halt>;
+
+/// Answers decisions while a candidate is built.
+pub trait Oracle {
+    /// The value of a decision, which must be of its domain.
+    fn choose(&mut self, d: &Decision) -> R<Choice>;
+    /// The identities of the copies of a repeat (by its path), if they are not `0..n`.
+    fn copies(&self, path: &str) -> Option<Vec<u32>>;
+}
+
+/// What a check found out about a decision.
+#[derive(Clone, Debug)]
+pub struct CheckedDecision {
+    /// Name, owner, domain, span.
+    pub decision: Decision,
+    /// Under which decisions of its owner it exists.
+    pub presence: Num,
+    /// The condition under which each option is there.
+    pub available: Vec<Num>,
+    /// The sites at which it is used.
+    pub places: Vec<String>,
+    /// The stamp of the owner that made it first.
+    stamp: u32,
+}
+
+/// A repeat with its path and, if a decision is its count, that decision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckedRepeat {
+    /// `normal.layer`
+    pub path: String,
+    /// The name of the decision.
+    pub count: Option<String>,
+}
+
+/// How a motif was first stamped, so that one that a candidate does not reach can still be visited.
+#[derive(Clone, Debug)]
+pub struct Template {
+    /// Scalar arguments by name, where they were all known.
+    pub args: Vec<(String, Num)>,
+    /// The shapes of its tensor inputs, where they were all known but for the batch.
+    pub inputs: Vec<Vec<i64>>,
+    /// The shapes to which the operation that it gives was first applied.
+    pub applied: Option<Vec<Vec<i64>>>,
+}
+
+/// A use of a motif, for pictures and listings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stamp {
+    /// `level2[3]`
+    pub motif: String,
+    /// The site.
+    pub site: String,
+}
+
+pub(crate) enum Mode<'o> {
+    Check,
+    Build { oracle: &'o mut dyn Oracle, graph: Option<Graph>, training: bool },
+}
+
+/// One run of a space's body.
+pub struct Elab<'a, 'o> {
+    pub(crate) program: &'a Program,
+    pub(crate) mode: Mode<'o>,
+    /// The numbers of this run.
+    pub syms: Syms,
+    /// What is wrong, in check mode.
+    pub errors: Vec<Diagnostic>,
+    seen_errors: BTreeSet<(&'static str, Span)>,
+    pub(crate) place: Place,
+    /// The full condition under which the current code runs.
+    pub(crate) cond: Num,
+    /// Sites: path of the frame, and how often each name was used in it.
+    pub(crate) sites: Vec<(String, BTreeMap<String, u32>)>,
+    pub(crate) calls: Vec<Call<'a>>,
+    pub(crate) returned: Option<Value<'a>>,
+    next_tensor: u32,
+    next_stamp: u32,
+    /// When each tensor is read.
+    pub(crate) reads: HashMap<u32, Num>,
+    /// Set while shapes only are wanted: nothing is emitted or recorded.
+    pub(crate) dry: bool,
+    /// Set while decisions only are wanted: they are made, but nothing is emitted.
+    pub(crate) silent: bool,
+    /// Set while extents are evaluated: a division must be exact.
+    pub(crate) exact: bool,
+    /// Check mode: by number of the decision in `syms`.
+    pub decisions: Vec<CheckedDecision>,
+    pub(crate) by_name: BTreeMap<String, u32>,
+    /// Build mode: what was decided, in order.
+    pub decided: Vec<(Decision, Choice)>,
+    pub(crate) decided_at: BTreeMap<String, (usize, u32)>,
+    /// Motifs in order of declaration.
+    pub(crate) motifs: Vec<(Rc<str>, Rc<Item<'a>>)>,
+    /// How motifs were first stamped.
+    pub templates: BTreeMap<String, Template>,
+    /// Which motif stamps which.
+    pub stamps_of: BTreeMap<String, BTreeSet<String>>,
+    /// Every use of a motif.
+    pub stamps: Vec<Stamp>,
+    /// All repeats.
+    pub repeats: Vec<CheckedRepeat>,
+    /// Conditions that no candidate may satisfy.
+    pub forbidden: Vec<(Num, Span)>,
+    /// Levels of owners, from an earlier check.
+    pub(crate) levels: BTreeMap<String, u32>,
+    /// Set inside an operation that was declared with `share`.
+    pub(crate) sharing: bool,
+}
+
+/// An active call.
+#[derive(Clone, Debug)]
+pub(crate) struct Call<'a> {
+    pub span: Span,
+    pub name: &'a str,
+    pub key: String,
+}
+
+impl<'a, 'o> Elab<'a, 'o> {
+    pub(crate) fn new(program: &'a Program, mode: Mode<'o>, owner: &str) -> Self {
+        Self {
+            program,
+            mode,
+            syms: Syms::default(),
+            errors: Vec::new(),
+            seen_errors: BTreeSet::new(),
+            place: Place { path: "".into(), owner: owner.into(), stamp: 0, presence: Num::Bool(true) },
+            cond: Num::Bool(true),
+            sites: vec![(String::new(), BTreeMap::new())],
+            calls: Vec::new(),
+            returned: None,
+            next_tensor: 0,
+            next_stamp: 1,
+            reads: HashMap::new(),
+            dry: false,
+            silent: false,
+            exact: false,
+            decisions: Vec::new(),
+            by_name: BTreeMap::new(),
+            decided: Vec::new(),
+            decided_at: BTreeMap::new(),
+            motifs: Vec::new(),
+            templates: BTreeMap::new(),
+            stamps_of: BTreeMap::new(),
+            stamps: Vec::new(),
+            repeats: Vec::new(),
+            forbidden: Vec::new(),
+            levels: BTreeMap::new(),
+            sharing: false,
+        }
+    }
+
+    /// Whether all decisions are open.
+    pub(crate) fn checking(&self) -> bool {
+        matches!(self.mode, Mode::Check)
+    }
+
+    /// Whether nodes are emitted.
+    pub(crate) fn emitting(&self) -> bool {
+        !self.dry && !self.silent && matches!(self.mode, Mode::Build { graph: Some(_), .. })
+    }
+
+    /// The graph that is built. Only where [`Elab::emitting`].
+    pub(crate) fn graph(&mut self) -> &mut Graph {
+        match &mut self.mode {
+            Mode::Build { graph: Some(g), .. } => g,
+            _ => unreachable!("nodes are emitted only while a graph is built"),
+        }
+    }
+
+    pub(crate) fn training(&self) -> bool {
+        matches!(self.mode, Mode::Build { training: true, .. })
+    }
+
+    // ---- errors ----
+
+    pub(crate) fn error<T>(&self, code: Code, span: Span, message: impl Into<String>) -> R<T> {
+        Err(Halt::Error(Box::new(Diagnostic::new(code, span, message))))
+    }
+
+    pub(crate) fn fail<T>(&self, d: Diagnostic) -> R<T> {
+        Err(Halt::Error(Box::new(d)))
+    }
+
+    /// In check mode an error is recorded and evaluation goes on with a value that stands for anything.
+    pub(crate) fn recover(&mut self, r: R<Value<'a>>) -> R<Value<'a>> {
+        match r {
+            Err(Halt::Error(d)) if self.checking() => {
+                self.report(*d);
+                Ok(Value::Poison)
+            }
+            other => other,
+        }
+    }
+
+    /// Records a diagnostic once, placed where the user can do something about it.
+    pub(crate) fn report(&mut self, d: Diagnostic) {
+        if self.dry {
+            return;
+        }
+        let d = self.placed(d);
+        if self.seen_errors.insert((d.code.id, d.labels[0].span)) {
+            self.errors.push(d);
+        }
+    }
+
+    /// An error inside the standard library is shown at the user's call that led there.
+    pub(crate) fn placed(&self, mut d: Diagnostic) -> Diagnostic {
+        let embedded = |s: Span| self.program.sources.get(s.file).name.starts_with("std/");
+        if !embedded(d.labels[0].span) {
+            return d;
+        }
+        if let Some(call) = self.calls.iter().rev().find(|c| !embedded(c.span)) {
+            let inner = d.labels[0].text.clone();
+            d.labels.insert(
+                0,
+                crate::diag::Label {
+                    span: call.span,
+                    text: if inner.is_empty() { format!("in this use of `{}`", call.name) } else { inner },
+                },
+            );
+        }
+        d
+    }
+
+    // ---- obligations ----
+
+    /// Requires a condition wherever the current code runs. `message` gets the counterexample.
+    pub(crate) fn require(
+        &mut self,
+        condition: Num,
+        span: Span,
+        message: impl FnOnce(&mut Self, &Assignment) -> Diagnostic,
+    ) -> R<()> {
+        match condition {
+            Num::Bool(true) => return Ok(()),
+            Num::Bool(false) if !self.checking() => {
+                let d = message(self, &Assignment::new());
+                return self.fail(d);
+            }
+            _ => {}
+        }
+        if !self.checking() {
+            return Ok(());
+        }
+        let path = self.cond;
+        match self.syms.prove(path, condition) {
+            Proof::Holds => Ok(()),
+            Proof::Fails(a) => {
+                let d = message(self, &a);
+                let d = self.with_decisions(d, &a);
+                self.fail(d)
+            }
+            Proof::Unknown(vars) => {
+                let shown = message(self, &Assignment::new());
+                let names: Vec<String> = vars
+                    .iter()
+                    .map(|v| format!("`{}`", self.var_name(*v)))
+                    .collect::<BTreeSet<_>>()
+                    .into_iter()
+                    .collect();
+                let on = if names.is_empty() {
+                    "it depends on extents that are not known here".to_string()
+                } else {
+                    format!("it depends on {}, whose combinations are too many to try", names.join(", "))
+                };
+                let mut d = Diagnostic::new(&codes::CANNOT_PROVE, span, format!("cannot prove that this holds for every candidate: {}", shown.message))
+                    .here("for some candidate this may fail")
+                    .note(on)
+                    .help("make the shapes agree by construction (an adapter such as `fit` or `pad_to_largest`), or `forbid` the combinations that do not fit");
+                d.labels.extend(shown.labels.into_iter().filter(|l| l.span != span));
+                self.fail(d)
+            }
+        }
+    }
+
+    fn var_name(&self, v: SymVar) -> String {
+        let d = match v {
+            SymVar::Option(d) | SymVar::Member(d, _) => d,
+        };
+        self.decisions.get(d as usize).map_or_else(String::new, |c| c.decision.name.clone())
+    }
+
+    /// Adds the decisions that lead to a failure.
+    fn with_decisions(&self, d: Diagnostic, a: &Assignment) -> Diagnostic {
+        let mut lines = Vec::new();
+        let mut subsets: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+        for (v, &x) in a {
+            match *v {
+                SymVar::Option(i) => {
+                    if let Some(c) = self.decisions.get(i as usize)
+                        && let Domain::One { options, .. } = &c.decision.domain
+                        && let Some(o) = options.get(x as usize)
+                    {
+                        lines.push(format!("{} = {o}", c.decision.name));
+                    }
+                }
+                SymVar::Member(i, k) if x == 1 => {
+                    if let Some(c) = self.decisions.get(i as usize)
+                        && let Domain::Subset { options, .. } = &c.decision.domain
+                    {
+                        subsets.entry(i).or_default().push(options[k as usize].to_string());
+                    }
+                }
+                SymVar::Member(..) => {}
+            }
+        }
+        for (i, members) in subsets {
+            lines.push(format!("{} has {}", self.decisions[i as usize].decision.name, members.join(", ")));
+        }
+        if lines.is_empty() { d } else { d.note(format!("it happens when {}", lines.join(", "))) }
+    }
+
+    /// Requires equal extents.
+    pub(crate) fn require_equal(
+        &mut self,
+        a: Num,
+        b: Num,
+        span: Span,
+        message: impl FnOnce(&mut Self, &Assignment) -> Diagnostic,
+    ) -> R<()> {
+        let c = self.syms.cmp(Cmp::Eq, a, b);
+        self.require(c, span, message)
+    }
+
+    /// Runs `f` under a further condition. Code under a condition that cannot hold is not run.
+    pub(crate) fn under<T>(&mut self, c: Num, f: impl FnOnce(&mut Self) -> R<T>) -> R<T> {
+        let (cond, presence) = (self.cond, self.place.presence);
+        self.cond = self.syms.and(cond, c);
+        self.place.presence = self.syms.and(presence, c);
+        let r = f(self);
+        self.cond = cond;
+        self.place.presence = presence;
+        r
+    }
+
+    /// Runs `f` with a further element of the decision path.
+    pub(crate) fn inside<T>(&mut self, element: &str, f: impl FnOnce(&mut Self) -> R<T>) -> R<T> {
+        let old = self.place.path.clone();
+        self.place.path = join(&old, element).into();
+        let r = f(self);
+        self.place.path = old;
+        r
+    }
+
+    /// Runs `f` in a site below the current one.
+    pub(crate) fn at_site<T>(&mut self, element: &str, f: impl FnOnce(&mut Self) -> R<T>) -> R<T> {
+        if self.dry {
+            return f(self);
+        }
+        let path = self.fresh_site(element);
+        self.sites.push((path, BTreeMap::new()));
+        let r = f(self);
+        self.sites.pop();
+        r
+    }
+
+    /// The path of a new site; the second of one name in a frame gets `#1`.
+    pub(crate) fn fresh_site(&mut self, element: &str) -> String {
+        let Some((path, counts)) = self.sites.last_mut() else { return element.to_string() };
+        let n = counts.entry(element.to_string()).or_insert(0);
+        let site = if *n == 0 { join(path, element) } else { join(path, &format!("{element}#{n}")) };
+        *n += 1;
+        site
+    }
+
+    // ---- tensors ----
+
+    pub(crate) fn tensor(&mut self, dims: Vec<Num>, node: Option<NodeId>, int: bool, span: Span) -> Rc<Tensor> {
+        self.next_tensor += 1;
+        Rc::new(Tensor {
+            id: self.next_tensor,
+            dims,
+            node,
+            none: Num::Bool(false),
+            int,
+            origin: Origin::At(span),
+            among: Vec::new(),
+        })
+    }
+
+    pub(crate) fn tensor_id(&mut self) -> u32 {
+        self.next_tensor += 1;
+        self.next_tensor
+    }
+
+    /// Notes that a tensor is read here, if `when` holds.
+    pub(crate) fn read(&mut self, t: &Tensor, when: Num) {
+        if self.dry {
+            return;
+        }
+        let c = self.syms.and(self.cond, when);
+        self.mark(t.id, c);
+        for &(when, id) in &t.among {
+            let c = self.syms.and(c, when);
+            self.mark(id, c);
+        }
+    }
+
+    fn mark(&mut self, id: u32, c: Num) {
+        let old = self.reads.get(&id).copied().unwrap_or(Num::Bool(false));
+        let new = self.syms.or(old, c);
+        self.reads.insert(id, new);
+    }
+
+    pub(crate) fn new_stamp(&mut self) -> u32 {
+        self.next_stamp += 1;
+        self.next_stamp
+    }
+
+    /// The shape as text: `[N, 16, 8, 8]`, under an assignment where one is given.
+    pub(crate) fn shape_text(&self, dims: &[Num], a: &Assignment) -> String {
+        let parts: Vec<String> = dims
+            .iter()
+            .map(|&d| match self.syms.eval(d, a) {
+                Some(v) => self.syms.show(v),
+                None => self.syms.show(d),
+            })
+            .collect();
+        format!("[{}]", parts.join(", "))
+    }
+
+    /// Where a tensor was made, under an assignment.
+    pub(crate) fn origin(&self, t: &Tensor, a: &Assignment) -> Span {
+        match &t.origin {
+            Origin::At(s) => *s,
+            Origin::OneOf(cases) => {
+                let hit = cases.iter().find(|(c, _)| self.syms.eval(*c, a) == Some(Num::Bool(true)));
+                match hit.or(cases.first()) {
+                    Some((_, t)) => self.origin(t, a),
+                    None => Span::default(),
+                }
+            }
+        }
+    }
+
+    /// Runs `f` for shapes only.
+    pub(crate) fn dry_run<T>(&mut self, f: impl FnOnce(&mut Self) -> R<T>) -> R<T> {
+        let old = std::mem::replace(&mut self.dry, true);
+        let r = f(self);
+        self.dry = old;
+        r
+    }
+
+    /// Runs `f` for its decisions only.
+    pub(crate) fn silently<T>(&mut self, f: impl FnOnce(&mut Self) -> R<T>) -> R<T> {
+        let old = std::mem::replace(&mut self.silent, true);
+        let r = f(self);
+        self.silent = old;
+        r
+    }
+
+    /// The extents of tensors if they are known but for the batch, which counts as 2.
+    pub(crate) fn known_shapes(&self, inputs: &[Value<'a>]) -> Option<Vec<Vec<i64>>> {
+        inputs
+            .iter()
+            .map(|v| match v {
+                Value::Tensor(t) => t
+                    .dims
+                    .iter()
+                    .enumerate()
+                    .map(|(i, d)| if i == 0 { Some(d.as_int().unwrap_or(2)) } else { d.as_int() })
+                    .collect(),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Puts the place of an operation in force while `f` runs.
+    pub(crate) fn in_place<T>(&mut self, op: &Op<'a>, f: impl FnOnce(&mut Self) -> R<T>) -> R<T> {
+        let mut place = op.place.clone();
+        if place.owner == self.place.owner && place.stamp == self.place.stamp {
+            place.presence = self.syms.and(place.presence, self.place.presence);
+        }
+        let old = std::mem::replace(&mut self.place, place);
+        let r = f(self);
+        self.place = old;
+        r
+    }
+}
+
+/// `path.element`
+pub(crate) fn join(path: &str, element: &str) -> String {
+    if path.is_empty() { element.to_string() } else { format!("{path}.{element}") }
+}
