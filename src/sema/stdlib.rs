@@ -16,6 +16,7 @@ macro_rules! files {
 
 files! {
     "ops",
+    "search",
 }
 
 /// The text of `std.strategies.random_search`, if there is such a module.
