@@ -130,6 +130,7 @@ codes! {
     SEARCH_FIELD = "E0803", "a search block that does not say what it must";
     UNKNOWN_METRIC = "E0804", "an objective over an unknown metric";
     CANNOT_SERVE = "E0805", "a strategy that a space cannot serve";
+    CALL_FAILED = "E0806", "a call of the runtime that failed";
     DATA_UNKNOWN = "E0901", "no such data source";
     DATA_ARGUMENT = "E0902", "wrong argument of a data source";
     DATA_MISSING = "E0903", "a data file or folder is missing";

@@ -4,6 +4,7 @@
 //! live in a [`Memory`], by name, so that several programs (a training step, an evaluation) work on the same ones.
 
 pub mod cpu;
+pub mod reference;
 
 use crate::graph::{DType, Graph, Init};
 

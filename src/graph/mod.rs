@@ -1,8 +1,20 @@
 //! The tensor IR and what is done to it; see [`ir`] for its meaning.
 
+pub mod build;
+pub mod canonical;
+pub mod fuse;
+pub mod grad;
+mod inverse;
 pub mod ir;
+pub mod range;
+pub mod simplify;
+pub mod text;
+pub mod verify;
 
+pub use build::Body;
+pub use grad::gradients;
 pub use ir::{
     Atom, BinaryOp, CompareOp, DType, Equation, Graph, Guard, Index, Init, Input, Kind, Node, NodeId, Op, Reduce,
     ReduceOp, Role, Scatter, UnaryOp, Val,
 };
+pub use verify::verify;

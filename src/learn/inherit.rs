@@ -138,7 +138,9 @@ fn insert_identity(name: &str, fresh: &Tensor, memory: &mut dyn Memory, lost: &m
         let v = crate::exec::initial(name, &fresh.shape, &Init::Identity, 0);
         memory.set(name, &Tensor::float(&fresh.shape, v));
     } else if fresh.shape.len() >= 2 {
-        lost.push(format!("`{name}` of an inserted layer changes the number of channels, so the layer cannot be the identity"));
+        lost.push(format!(
+            "`{name}` of an inserted layer changes the number of channels, so the layer cannot be the identity"
+        ));
     }
 }
 
@@ -169,7 +171,11 @@ fn channel_sources(g: &Graph) -> BTreeMap<NodeId, Segments> {
             Kind::Concat { inputs, axis: 1 } => inputs.iter().flat_map(|x| made[x.0 as usize].clone()).collect(),
             Kind::Concat { inputs, .. } => made[inputs[0].0 as usize].clone(),
             Kind::Reshape(x) => {
-                if g.node(*x).shape.get(1) == n.shape.get(1) { made[x.0 as usize].clone() } else { whole(None) }
+                if g.node(*x).shape.get(1) == n.shape.get(1) {
+                    made[x.0 as usize].clone()
+                } else {
+                    whole(None)
+                }
             }
             Kind::Equation(e) => {
                 let reads: Vec<(NodeId, &Vec<Index>)> = e
@@ -185,14 +191,20 @@ fn channel_sources(g: &Graph) -> BTreeMap<NodeId, Segments> {
                 match (weight, data) {
                     (Some((w, wat)), Some((x, xat))) => {
                         // The weight's axis 1 runs along the data's channels: it sums over them.
-                        if wat.get(1).and_then(Index::as_var).is_some_and(|v| v >= n.shape.len() && xat[1].as_var() == Some(v)) {
+                        if wat
+                            .get(1)
+                            .and_then(Index::as_var)
+                            .is_some_and(|v| v >= n.shape.len() && xat[1].as_var() == Some(v))
+                        {
                             out.insert(*w, made[x.0 as usize].clone());
                         }
                         let made_by_rows = wat[0].as_var() == Some(1);
                         whole(made_by_rows.then(|| g_name(g, *w)).flatten())
                     }
                     // Channel by channel: the channels are the input's.
-                    (_, Some((x, xat))) if n.shape.len() >= 2 && xat[1].as_var() == Some(1) => made[x.0 as usize].clone(),
+                    (_, Some((x, xat))) if n.shape.len() >= 2 && xat[1].as_var() == Some(1) => {
+                        made[x.0 as usize].clone()
+                    }
                     _ => whole(None),
                 }
             }

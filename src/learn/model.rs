@@ -12,9 +12,9 @@ use crate::space::Space;
 use crate::space::apply::OpUse;
 use crate::space::decision::Candidate;
 
+use super::cost;
 use super::inherit;
 use super::step::{self, CLIP, Recipe, TARGET, Target};
-use super::cost;
 
 /// Most examples of one inference run.
 const EVALUATED_AT_ONCE: usize = 256;
@@ -100,8 +100,17 @@ impl Model {
     /// The candidate's network with fresh weights: a pure function of `seed` and the weights' sites.
     pub fn new(learner: Arc<Learner>, candidate: Candidate, seed: u64) -> Result<Self, Trouble> {
         let memory = learner.exec.memory();
-        let mut m =
-            Self { learner, candidate, memory, programs: BTreeMap::new(), seed, step: 0, passes: 0, scratch: 0, losses: Vec::new() };
+        let mut m = Self {
+            learner,
+            candidate,
+            memory,
+            programs: BTreeMap::new(),
+            seed,
+            step: 0,
+            passes: 0,
+            scratch: 0,
+            losses: Vec::new(),
+        };
         // All weights exist from the start, so that a model can be saved before it was trained.
         let g = step::forward(&m.learner.space, &m.candidate, 1)?;
         m.ensure(&g)?;
@@ -175,7 +184,10 @@ impl Model {
             .filter_map(|k| {
                 let (owner, short) = k.split_once('.').unwrap_or(("", k));
                 let hit = pass.knobs.iter().find(|(n, _)| {
-                    n == k || (owner == optimizer && n == short) || (owner != optimizer && n == owner) || (k == CLIP && n == CLIP)
+                    n == k
+                        || (owner == optimizer && n == short)
+                        || (owner != optimizer && n == owner)
+                        || (k == CLIP && n == CLIP)
                 })?;
                 Some((k.clone(), hit.1))
             })
@@ -200,7 +212,11 @@ impl Model {
             self.step += 1;
             let loss = f64::from(out[0].floats()[0]);
             if !loss.is_finite() {
-                return Err(Trouble::Diverged(format!("the loss is {loss} in step {} (pass {})", self.step, epoch + 1)));
+                return Err(Trouble::Diverged(format!(
+                    "the loss is {loss} in step {} (pass {})",
+                    self.step,
+                    epoch + 1
+                )));
             }
             total += loss;
             count += 1;
@@ -246,7 +262,8 @@ impl Model {
         self.compile(&key, |m| step::metric(&m.learner.space, metric, &m.learner.target, &shape))?;
         let Some(c) = self.programs.get_mut(&key) else { return Ok(0.0) };
         let target = target_of(&self.learner.target, part, part.indices());
-        let feed = Feed { data: vec![("output", &output), (TARGET, &target)], knobs: Vec::new(), seed: self.seed, step: 0 };
+        let feed =
+            Feed { data: vec![("output", &output), (TARGET, &target)], knobs: Vec::new(), seed: self.seed, step: 0 };
         let out = c.program.run(&feed, self.memory.as_mut())?;
         Ok(f64::from(out[0].floats()[0]))
     }
@@ -278,7 +295,12 @@ impl Model {
                 (n.clone(), t)
             })
             .collect();
-        let feed = Feed { data: tensors.iter().map(|(n, t)| (n.as_str(), t)).collect(), knobs: Vec::new(), seed: self.seed, step: 0 };
+        let feed = Feed {
+            data: tensors.iter().map(|(n, t)| (n.as_str(), t)).collect(),
+            knobs: Vec::new(),
+            seed: self.seed,
+            step: 0,
+        };
         let mut times = Vec::new();
         for i in 0..18 {
             let begun = Instant::now();

@@ -48,7 +48,9 @@ fn target_input(g: &mut Graph, target: &Target, batch: usize) -> NodeId {
 
 /// One step: forward, loss, gradients, and the optimizer's updates. Its only output is the loss.
 pub fn training(space: &Space, c: &Candidate, target: &Target, r: &Recipe) -> Result<Graph, Diagnostic> {
-    let built = space.build(c, Want::Graph { batch: r.batch, training: true }).map_err(super::super::space::BuildError::diagnostic)?;
+    let built = space
+        .build(c, Want::Graph { batch: r.batch, training: true })
+        .map_err(super::super::space::BuildError::diagnostic)?;
     let mut g = built.graph;
     g.outputs.clear();
     let Some(output) = built.output else {
@@ -68,7 +70,11 @@ pub fn training(space: &Space, c: &Candidate, target: &Target, r: &Recipe) -> Re
         let (next_graph, next) = apply(space.program(), &r.optimizer, &[w, grad], g, true, &site)?;
         g = next_graph;
         if g.node(next[0]).shape != g.node(w).shape {
-            return Err(Diagnostic::new(&codes::SHAPE, r.optimizer.span, "an optimizer must give a weight of the shape that it takes"));
+            return Err(Diagnostic::new(
+                &codes::SHAPE,
+                r.optimizer.span,
+                "an optimizer must give a weight of the shape that it takes",
+            ));
         }
         g.updates.push((w, next[0]));
     }
@@ -79,7 +85,8 @@ pub fn training(space: &Space, c: &Candidate, target: &Target, r: &Recipe) -> Re
 
 /// The forward pass in inference. Its only output is the network's.
 pub fn forward(space: &Space, c: &Candidate, batch: usize) -> Result<Graph, Diagnostic> {
-    let built = space.build(c, Want::Graph { batch, training: false }).map_err(super::super::space::BuildError::diagnostic)?;
+    let built =
+        space.build(c, Want::Graph { batch, training: false }).map_err(super::super::space::BuildError::diagnostic)?;
     let mut g = built.graph;
     share_knobs(&mut g);
     Ok(finish(g))
@@ -89,7 +96,13 @@ pub fn forward(space: &Space, c: &Candidate, batch: usize) -> Result<Graph, Diag
 pub fn metric(space: &Space, op: &OpUse, target: &Target, output: &[usize]) -> Result<Graph, Diagnostic> {
     let mut g = Graph::default();
     let kind = Kind::Input(Input { name: "output".to_string(), role: Role::Data });
-    let out = g.push(Node { kind, shape: output.to_vec(), dtype: DType::Float, example: Some(0), label: "output".to_string() });
+    let out = g.push(Node {
+        kind,
+        shape: output.to_vec(),
+        dtype: DType::Float,
+        example: Some(0),
+        label: "output".to_string(),
+    });
     let label = target_input(&mut g, target, output[0]);
     let (mut g, results) = apply(space.program(), op, &[out, label], g, false, "metric")?;
     let value = scalar(&g, &results, op)?;
@@ -135,7 +148,11 @@ fn clip_gradients(g: &mut Graph, grads: &mut [NodeId]) {
     for x in grads.iter_mut() {
         let shape = g.node(*x).shape.clone();
         let at: Vec<crate::graph::Index> = (0..shape.len()).map(crate::graph::Index::var).collect();
-        let body = vec![Op::Read(*x, at), Op::Read(scale, Vec::new()), Op::Binary(crate::graph::BinaryOp::Mul, Val(0), Val(1))];
+        let body = vec![
+            Op::Read(*x, at),
+            Op::Read(scale, Vec::new()),
+            Op::Binary(crate::graph::BinaryOp::Mul, Val(0), Val(1)),
+        ];
         let example = g.node(*x).example;
         *x = g.push(Node {
             kind: Kind::Equation(crate::graph::Equation { reduce: None, guards: Vec::new(), body }),

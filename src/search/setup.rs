@@ -168,7 +168,12 @@ struct Reader<'a> {
 
 impl Search {
     /// Reads, checks and compiles a search. Relative paths of data start at `base`.
-    pub fn new(program: &Arc<Program>, item: ItemRef, base: &Path, overrides: &Overrides) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
+    pub fn new(
+        program: &Arc<Program>,
+        item: ItemRef,
+        base: &Path,
+        overrides: &Overrides,
+    ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
         let ItemKind::Search(block) = &program.item(item).kind else { return Err(Vec::new()) };
         let (env, modules) = environment(program);
         let scope = modules.iter().rposition(|m| *m == item.module).unwrap_or(0);
@@ -218,7 +223,9 @@ impl Search {
         if all.iter().any(|d| d.severity == crate::diag::Severity::Error) {
             return Err(all);
         }
-        let (Some((dataset, split)), Some((space, target)), Some(evaluation), Some(strategy)) = (data, space, evaluation, strategy) else {
+        let (Some((dataset, split)), Some((space, target)), Some(evaluation), Some(strategy)) =
+            (data, space, evaluation, strategy)
+        else {
             return Err(all);
         };
         let extras: Vec<Argument> = evaluation.args;
@@ -297,7 +304,9 @@ impl Reader<'_> {
     fn known_fields(&mut self, block: &ast::Search) {
         for (i, (name, _)) in block.fields.iter().enumerate() {
             if !FIELDS.contains(&name.name.as_str()) {
-                let mut d = Diagnostic::new(&codes::SEARCH_FIELD, name.span, format!("a search has no field `{}`", name.name)).here("unknown field");
+                let mut d =
+                    Diagnostic::new(&codes::SEARCH_FIELD, name.span, format!("a search has no field `{}`", name.name))
+                        .here("unknown field");
                 d = match did_you_mean(&name.name, FIELDS.iter().copied()) {
                     Some(k) => d.help(format!("did you mean `{k}`?")).fix(name.span, k, format!("write `{k}`")),
                     None => d.help(format!("its fields are {}", FIELDS.join(", "))),
@@ -305,7 +314,11 @@ impl Reader<'_> {
                 self.push(d);
             }
             if let Some((first, _)) = block.fields[..i].iter().find(|f| f.0.name == name.name) {
-                let d = Diagnostic::new(&codes::SEARCH_FIELD, name.span, format!("the field `{}` is given twice", name.name));
+                let d = Diagnostic::new(
+                    &codes::SEARCH_FIELD,
+                    name.span,
+                    format!("the field `{}` is given twice", name.name),
+                );
                 self.push(d.here("again here").label(first.span, "first here"));
             }
         }
@@ -335,7 +348,10 @@ impl Reader<'_> {
     fn bytes(&mut self, e: &Expr) -> Option<u64> {
         let v = self.constant(e, Some(&Type::Float))?.as_float()?;
         if v < 1.0 {
-            self.push(Diagnostic::new(&codes::SEARCH_FIELD, e.span, "the memory of a child must be positive").help("write a size, such as `2GB`"));
+            self.push(
+                Diagnostic::new(&codes::SEARCH_FIELD, e.span, "the memory of a child must be positive")
+                    .help("write a size, such as `2GB`"),
+            );
             return None;
         }
         Some(v as u64)
@@ -359,11 +375,16 @@ impl Reader<'_> {
                 };
                 const KINDS: &[&str] = &["trials", "seconds", "minutes", "hours", "days", "simulated", "epochs"];
                 let [ast::Arg { name: None, value }] = args.as_slice() else {
-                    self.push(Diagnostic::new(&codes::SEARCH_FIELD, e.span, "a budget takes one number: `trials(100)`, `hours(2)`"));
+                    self.push(Diagnostic::new(
+                        &codes::SEARCH_FIELD,
+                        e.span,
+                        "a budget takes one number: `trials(100)`, `hours(2)`",
+                    ));
                     return;
                 };
                 if !KINDS.contains(&name) {
-                    let mut d = Diagnostic::new(&codes::SEARCH_FIELD, callee.span, format!("there is no budget `{name}`"));
+                    let mut d =
+                        Diagnostic::new(&codes::SEARCH_FIELD, callee.span, format!("there is no budget `{name}`"));
                     d = match did_you_mean(name, KINDS.iter().copied()) {
                         Some(k) => d.help(format!("did you mean `{k}`?")).fix(callee.span, k, format!("write `{k}`")),
                         None => d.help(format!("a budget is {}", KINDS.join("(n), ") + "(n), or a time such as `2h`")),
@@ -395,7 +416,14 @@ impl Reader<'_> {
 
     fn data(&mut self, block: &ast::Search, e: Option<&Expr>, base: &Path, seed: u64) -> Option<(Dataset, Split)> {
         let Some(e) = e else {
-            self.push(Diagnostic::new(&codes::SEARCH_FIELD, block.name.span, format!("search `{}` has no `data`", block.name.name)).help("add `data = digits()`"));
+            self.push(
+                Diagnostic::new(
+                    &codes::SEARCH_FIELD,
+                    block.name.span,
+                    format!("search `{}` has no `data`", block.name.name),
+                )
+                .help("add `data = digits()`"),
+            );
             return None;
         };
         let (name, span, args): (&str, Span, &[ast::Arg]) = match &e.kind {
@@ -409,7 +437,11 @@ impl Reader<'_> {
         if let Some(r) = self.program.lookup(self.module, name)
             && matches!(self.program.item(r).kind, ItemKind::Environment(_))
         {
-            let d = Diagnostic::new(&codes::NEEDS_LATER, span, format!("`{name}` needs environments, which this version does not have"));
+            let d = Diagnostic::new(
+                &codes::NEEDS_LATER,
+                span,
+                format!("`{name}` needs environments, which this version does not have"),
+            );
             self.push(d.here("an environment as data"));
             return None;
         }
@@ -426,7 +458,11 @@ impl Reader<'_> {
                 Value::Float(x) => data::Value::Float(x),
                 Value::Bool(b) => data::Value::Bool(b),
                 _ => {
-                    self.push(Diagnostic::new(&codes::SEARCH_FIELD, a.value.span, "data takes texts, numbers and truth values"));
+                    self.push(Diagnostic::new(
+                        &codes::SEARCH_FIELD,
+                        a.value.span,
+                        "data takes texts, numbers and truth values",
+                    ));
                     return None;
                 }
             };
@@ -486,13 +522,24 @@ impl Reader<'_> {
         let fun = match found {
             Some(Item::Fun(fs)) if fs.first().is_some_and(|f| f.fun.kind == kind) => fs[0].clone(),
             Some(_) => {
-                self.push(Diagnostic::new(&codes::SEARCH_FIELD, span, format!("`{name}` is not {} {what}", if what == "strategy" { "a" } else { "an" })).here(format!("`{field}` needs one")));
+                self.push(
+                    Diagnostic::new(
+                        &codes::SEARCH_FIELD,
+                        span,
+                        format!("`{name}` is not {} {what}", if what == "strategy" { "a" } else { "an" }),
+                    )
+                    .here(format!("`{field}` needs one")),
+                );
                 return None;
             }
             None => {
                 let later = lang::contract::LATER.iter().find(|l| l.0 == name);
                 let mut d = match later {
-                    Some((_, needs)) => Diagnostic::new(&codes::NEEDS_LATER, span, format!("`{name}` needs {needs}, which this version does not have")),
+                    Some((_, needs)) => Diagnostic::new(
+                        &codes::NEEDS_LATER,
+                        span,
+                        format!("`{name}` needs {needs}, which this version does not have"),
+                    ),
                     None => Diagnostic::new(&codes::UNKNOWN_NAME, span, format!("there is no {what} `{name}` here")),
                 };
                 let known: Vec<&str> = self.env.scopes[self.scope].names.keys().map(String::as_str).collect();
@@ -521,17 +568,26 @@ impl Reader<'_> {
                 return None;
             }
         };
-        let mut values: Vec<Option<Argument>> = signature.params.iter().map(|p| p.default.clone().map(Argument::Value)).collect();
+        let mut values: Vec<Option<Argument>> =
+            signature.params.iter().map(|p| p.default.clone().map(Argument::Value)).collect();
         for (a, at) in args.iter().zip(places) {
             let p = &signature.params[at];
             if has_choice(&a.value) {
                 if kind == ast::FunKind::Strategy {
-                    let d = Diagnostic::new(&codes::SEARCH_FIELD, a.value.span, "a strategy's arguments cannot be decisions of its own candidates");
+                    let d = Diagnostic::new(
+                        &codes::SEARCH_FIELD,
+                        a.value.span,
+                        "a strategy's arguments cannot be decisions of its own candidates",
+                    );
                     self.push(d.help("decisions may stand in `space` and `evaluate`"));
                     return None;
                 }
                 let Some(n) = &a.name else {
-                    self.push(Diagnostic::new(&codes::SEARCH_FIELD, a.value.span, "name this argument, so that the decision belongs to it"));
+                    self.push(Diagnostic::new(
+                        &codes::SEARCH_FIELD,
+                        a.value.span,
+                        "name this argument, so that the decision belongs to it",
+                    ));
                     return None;
                 };
                 values[at] = Some(Argument::Decided(format!("{field}.{}", n.name), p.ty.clone()));
@@ -542,7 +598,11 @@ impl Reader<'_> {
         }
         let metrics = lang::metrics(&signature);
         if kind == ast::FunKind::Evaluation && metrics.is_empty() {
-            let d = Diagnostic::new(&codes::SEARCH_FIELD, fun.fun.name.span, format!("the evaluation `{name}` returns no metrics"));
+            let d = Diagnostic::new(
+                &codes::SEARCH_FIELD,
+                fun.fun.name.span,
+                format!("the evaluation `{name}` returns no metrics"),
+            );
             self.push(d.help("let it end in `return { accuracy: .., .. }`"));
             return None;
         }
@@ -560,7 +620,11 @@ impl Reader<'_> {
 
     /// The standard library's evaluation or strategy, for a search that names none.
     fn default_item(&self, name: &str) -> Option<Item> {
-        let at = self.program.modules.iter().position(|m| m.name.starts_with("std.") && m.name.ends_with(&format!(".{name}")))?;
+        let at = self
+            .program
+            .modules
+            .iter()
+            .position(|m| m.name.starts_with("std.") && m.name.ends_with(&format!(".{name}")))?;
         let r = *self.program.modules[at].scope.get(name)?;
         let scope_of = |m: ModuleId| {
             // Scope 0 is the library; the others stand in the order of the modules.
@@ -568,7 +632,9 @@ impl Reader<'_> {
             before + 1
         };
         match &self.program.item(r).kind {
-            ItemKind::Fun(f) => Some(Item::Fun(vec![Arc::new(lang::FunItem { fun: f.clone(), scope: scope_of(r.module) })])),
+            ItemKind::Fun(f) => {
+                Some(Item::Fun(vec![Arc::new(lang::FunItem { fun: f.clone(), scope: scope_of(r.module) })]))
+            }
             _ => None,
         }
     }
@@ -611,8 +677,16 @@ impl Reader<'_> {
     fn default_objective(&mut self, block: &ast::Search, metrics: &[String]) -> Vec<Goal> {
         let chosen = ["accuracy", "score", "reward"].into_iter().find(|m| metrics.iter().any(|n| n == m));
         let Some(name) = chosen.map(str::to_string).or_else(|| (metrics.len() == 1).then(|| metrics[0].clone())) else {
-            let d = Diagnostic::new(&codes::SEARCH_FIELD, block.name.span, format!("search `{}` has no `objective`", block.name.name));
-            self.push(d.help(format!("the evaluation returns {}: write `objective = {}`", metrics.join(", "), metrics[0])));
+            let d = Diagnostic::new(
+                &codes::SEARCH_FIELD,
+                block.name.span,
+                format!("search `{}` has no `objective`", block.name.name),
+            );
+            self.push(d.help(format!(
+                "the evaluation returns {}: write `objective = {}`",
+                metrics.join(", "),
+                metrics[0]
+            )));
             return Vec::new();
         };
         let ident = ast::Ident { name: name.clone(), span: block.name.span };
@@ -634,19 +708,34 @@ impl Reader<'_> {
             .map(|d| d.decision.name.as_str())
             .collect();
         if uses.contains(&HostFn::DraftAll) && !real.is_empty() {
-            let d = Diagnostic::new(&codes::CANNOT_SERVE, s.span, format!("the strategy `{}` needs a finite space", s.name))
-                .here("it goes over all candidates")
-                .note(format!("{} a real number", if real.len() == 1 { format!("`{}` takes", real[0]) } else { format!("`{}` take", real.join("`, `")) }));
+            let d = Diagnostic::new(
+                &codes::CANNOT_SERVE,
+                s.span,
+                format!("the strategy `{}` needs a finite space", s.name),
+            )
+            .here("it goes over all candidates")
+            .note(format!(
+                "{} a real number",
+                if real.len() == 1 { format!("`{}` takes", real[0]) } else { format!("`{}` take", real.join("`, `")) }
+            ));
             self.push(d.help("give those decisions a `step`, or use a strategy that samples"));
         }
         let grows = [HostFn::Gaps, HostFn::Insert].iter().any(|f| uses.contains(f));
         if grows && !space.repeats().iter().any(|r| r.count.is_some()) {
-            let d = Diagnostic::new(&codes::CANNOT_SERVE, s.span, format!("the strategy `{}` inserts layers, but the space has no place for them", s.name))
-                .here("it needs a `repeat` with a decided number of copies");
+            let d = Diagnostic::new(
+                &codes::CANNOT_SERVE,
+                s.span,
+                format!("the strategy `{}` inserts layers, but the space has no place for them", s.name),
+            )
+            .here("it needs a `repeat` with a decided number of copies");
             self.push(d.help("write `repeat depth as layer { .. }` with `let depth = choose depth in 1..=8`"));
         }
         if space.decisions().is_empty() {
-            let d = Diagnostic::new(&codes::CANNOT_SERVE, s.span, format!("there is nothing to search: the space `{}` has no decisions", space.name()));
+            let d = Diagnostic::new(
+                &codes::CANNOT_SERVE,
+                s.span,
+                format!("there is nothing to search: the space `{}` has no decisions", space.name()),
+            );
             self.push(d.help("write `choose` where candidates may differ"));
         }
     }

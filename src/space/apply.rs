@@ -9,10 +9,10 @@ use crate::sema::modules::{ItemRef, Program};
 use crate::sema::sym::Num;
 use crate::syntax::ast::ItemKind;
 
+use super::BuildError;
 use super::decision::{Choice, Decision};
 use super::elab::{Elab, Halt, Mode, Oracle, R};
 use super::value::{Decl, Item, Scope, Value};
-use super::BuildError;
 
 /// An operation that a program names: an item with scalar arguments.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,7 +86,13 @@ pub fn apply(
     for v in parts {
         match v {
             Value::Tensor(t) => out.push(el.node_of(&t)),
-            v => return Err(Diagnostic::new(&codes::WRONG_TYPE, op.span, format!("this gives {}, not a tensor", v.kind()))),
+            v => {
+                return Err(Diagnostic::new(
+                    &codes::WRONG_TYPE,
+                    op.span,
+                    format!("this gives {}, not a tensor", v.kind()),
+                ));
+            }
         }
     }
     match el.mode {

@@ -596,6 +596,18 @@ impl Engine {
         Ok(self.shared.store.snapshot(None)?)
     }
 
+    /// A line for whoever watches; not stored.
+    pub fn log(&self, text: &str) {
+        if !self.is_replaying() {
+            self.shared.observer.event(&Event::Log(text.to_string()));
+        }
+    }
+
+    /// Seconds that the search has run, over all sessions.
+    pub fn elapsed(&self) -> f64 {
+        self.shared.elapsed()
+    }
+
     /// Should the strategy end at once? For long computations between calls.
     pub fn interrupted(&self) -> Result<(), End> {
         self.shared.interrupted(&self.shared.lock())

@@ -16,14 +16,14 @@ use crate::diag::{Diagnostic, codes};
 use crate::learn::model::Pass;
 use crate::learn::step::{CLIP, Recipe, Target};
 use crate::learn::{Learner, Model, Trouble};
-use crate::sema::modules::ItemRef;
-use crate::sema::sym::Num;
 use crate::search::engine::{Evaluator, Failure, FailureKind, Job, Metrics, Report, Trial, Unrecorded};
 use crate::search::lang::{Host, HostFn, OpRef, Opaque, Stop, Tag, Value};
 use crate::search::setup::{Argument, Search, resolve, standard};
+use crate::sema::modules::ItemRef;
+use crate::sema::sym::Num;
+use crate::space::Want;
 use crate::space::apply::OpUse;
 use crate::space::decision::Candidate;
-use crate::space::Want;
 use crate::syntax::ast::ItemKind;
 
 use super::objects::{DataObject, MetricsObject, candidate, data, fail, metrics};
@@ -78,7 +78,12 @@ impl Children {
             .collect())
     }
 
-    fn run(&self, job: &Job, report: &mut dyn Report, stop: &AtomicBool) -> Result<(Metrics, Vec<Arc<Mutex<Model>>>), Failure> {
+    fn run(
+        &self,
+        job: &Job,
+        report: &mut dyn Report,
+        stop: &AtomicBool,
+    ) -> Result<(Metrics, Vec<Arc<Mutex<Model>>>), Failure> {
         let other = |m: String| Failure::new(FailureKind::Other, m);
         let span = Span::default();
         let c = parse_candidate(&job.candidate, span).map_err(|_| other("the candidate cannot be read".to_string()))?;
@@ -90,7 +95,9 @@ impl Children {
         }
         match result {
             Ok(v) => {
-                let Value::Record(fields) = v else { return Err(other("the evaluation returned no metrics".to_string())) };
+                let Value::Record(fields) = v else {
+                    return Err(other("the evaluation returned no metrics".to_string()));
+                };
                 let metrics: Metrics = fields.iter().filter_map(|(n, v)| Some((n.clone(), v.as_float()?))).collect();
                 if let Some((n, x)) = metrics.iter().find(|(_, x)| x.is_nan()) {
                     return Err(Failure::new(FailureKind::Nan, format!("the metric `{n}` is {x}")));
@@ -109,7 +116,9 @@ impl Children {
         let mut job = Job::new(best.candidate.clone(), best.key.clone()).until(best.until).repeat(best.repeat);
         job.seed = crate::base::hash::hash64(format!("trial/{}/{}", job.key, job.repeat).as_bytes(), self.search.seed);
         let unplaced = |m: String| Diagnostic::unplaced(&codes::CALL_FAILED, m);
-        let (_, models) = self.run(&job, &mut Unrecorded, stop).map_err(|f| unplaced(format!("the best candidate could not be trained again: {}", f.reason)))?;
+        let (_, models) = self
+            .run(&job, &mut Unrecorded, stop)
+            .map_err(|f| unplaced(format!("the best candidate could not be trained again: {}", f.reason)))?;
         let Some(model) = models.last() else { return Ok(None) };
         if self.split.test.is_empty() {
             return Ok(None);
@@ -117,7 +126,9 @@ impl Children {
         let mut m = model.lock().unwrap_or_else(PoisonError::into_inner);
         let metric = default_op(&self.search, metric_name(&self.learner.target), Span::default());
         let Some(metric) = metric else { return Ok(None) };
-        m.score(&self.split.test, &metric).map(Some).map_err(|t| unplaced(format!("the best candidate could not be scored: {t:?}")))
+        m.score(&self.split.test, &metric)
+            .map(Some)
+            .map_err(|t| unplaced(format!("the best candidate could not be scored: {t:?}")))
     }
 
     fn table(&self, file: &str, column: &str, span: Span) -> Result<Arc<Table>, Stop> {
@@ -441,17 +452,24 @@ impl Host for EvaluationHost<'_> {
         match f {
             HostFn::Candidate => Ok(candidate(self.candidate.clone())),
             HostFn::Until => Ok(self.job.until.map_or(Value::None, |u| Value::Int(u as i64))),
-            HostFn::Data => Ok(data(DataObject { split: self.children.split.clone(), part: None, augment: Augment::default() })),
-            HostFn::DataTrain | HostFn::DataValid | HostFn::DataPart | HostFn::DataAugment | HostFn::DataLen | HostFn::DataClasses => {
-                data_call(f, args, self.children.search.seed, span)
+            HostFn::Data => {
+                Ok(data(DataObject { split: self.children.split.clone(), part: None, augment: Augment::default() }))
             }
+            HostFn::DataTrain
+            | HostFn::DataValid
+            | HostFn::DataPart
+            | HostFn::DataAugment
+            | HostFn::DataLen
+            | HostFn::DataClasses => data_call(f, args, self.children.search.seed, span),
             HostFn::Build => {
                 let c = object::<Candidate>(&args[0], span)?.clone();
                 let learner = self.children.learner.clone();
                 let seed = self.job.seed;
                 let parent = self.job.parent.and_then(|p| self.report.snapshot_of(p));
                 let own = match args.get(1) {
-                    Some(Value::Opaque(_)) => Some(Self::model(&args[1], span)?.lock().unwrap_or_else(PoisonError::into_inner).save()),
+                    Some(Value::Opaque(_)) => {
+                        Some(Self::model(&args[1], span)?.lock().unwrap_or_else(PoisonError::into_inner).save())
+                    }
                     _ => parent.and_then(|s| decode(&s.data)?.1.into_iter().next_back()),
                 };
                 let made = match own {
@@ -523,7 +541,8 @@ impl Host for EvaluationHost<'_> {
             HostFn::Log => Ok(Value::None),
             HostFn::TableLookup => {
                 let c = object::<Candidate>(&args[0], span)?;
-                let (Some(file), Some(column), Some(key)) = (args[1].as_str(), args[2].as_str(), args[3].as_str()) else {
+                let (Some(file), Some(column), Some(key)) = (args[1].as_str(), args[2].as_str(), args[3].as_str())
+                else {
                     return fail(span, "a look-up takes a file, a column and a key");
                 };
                 let key = fill_template(key, c, span)?;
@@ -531,7 +550,12 @@ impl Host for EvaluationHost<'_> {
                 let path = base.join(file);
                 let table = self.children.table(&path.to_string_lossy(), column, span)?;
                 let row = table.row(&key, span).map_err(|d| Stop::Failed(Box::new(d)))?;
-                let values = table.numeric().into_iter().filter_map(|(name, col)| Some((name, table.get(row, col)?))).collect();
+                let values = (table.numeric().into_iter())
+                    .filter_map(|name| {
+                        let at = table.columns().iter().position(|c| *c == name)?;
+                        Some((name, table.get(row, at)?))
+                    })
+                    .collect();
                 Ok(metrics(values))
             }
             HostFn::TableMetric => {
@@ -541,7 +565,10 @@ impl Host for EvaluationHost<'_> {
                     Some((_, x)) => Ok(Value::Float(*x)),
                     None => {
                         let known: Vec<&str> = m.0.iter().map(|(n, _)| n.as_str()).collect();
-                        fail(span, format!("the table has no numbers in a column `{name}`; it has {}", known.join(", ")))
+                        fail(
+                            span,
+                            format!("the table has no numbers in a column `{name}`; it has {}", known.join(", ")),
+                        )
                     }
                 }
             }

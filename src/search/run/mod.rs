@@ -76,7 +76,11 @@ pub fn run(
 
 /// Metrics of an objective that differ from run to run.
 fn measured(search: &Search) -> Vec<String> {
-    ["latency"].iter().filter(|m| search.objectives.iter().any(|g| mentions(&g.text, m))).map(|m| (*m).to_string()).collect()
+    ["latency"]
+        .iter()
+        .filter(|m| search.objectives.iter().any(|g| mentions(&g.text, m)))
+        .map(|m| (*m).to_string())
+        .collect()
 }
 
 /// Whether an expression's text uses a name.

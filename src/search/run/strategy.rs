@@ -15,8 +15,8 @@ use crate::space::decision::{Candidate, Choice, Decision, matches};
 use crate::space::{BuildError, Want};
 
 use super::objects::{
-    DataObject, DecisionObject, GapObject, MetricsObject, ResultsObject, candidate, data, decision, draft, fail, from_choice, metrics,
-    to_choice, trial,
+    DataObject, DecisionObject, GapObject, MetricsObject, ResultsObject, candidate, data, decision, draft, fail,
+    from_choice, metrics, to_choice, trial,
 };
 
 /// Most values of a decision that are listed.
@@ -60,6 +60,28 @@ impl StrategyHost {
         Ok(key)
     }
 
+    /// The share of the budget that is used: a function of the results seen, and of the clock only where it limits.
+    fn used(&self) -> Result<f64, End> {
+        let b = &self.search.budget;
+        let seen = self.engine.history();
+        let sum = |f: &dyn Fn(&Trial) -> f64| seen.iter().map(|t| f(t)).sum::<f64>();
+        let mut used = 0.0f64;
+        if let Some(n) = b.trials {
+            used = used.max(seen.len() as f64 / n as f64);
+        }
+        if let Some(s) = b.simulated {
+            used = used.max(sum(&|t| t.metric("seconds").unwrap_or(0.0)) / s);
+        }
+        if let Some(n) = b.epochs {
+            used = used.max(sum(&|t| t.epochs as f64) / n as f64);
+        }
+        if let Some(s) = b.seconds {
+            let bytes = self.engine.remember(|| self.engine.elapsed().to_le_bytes().to_vec())?;
+            used = used.max(bytes.try_into().map_or(0.0, f64::from_le_bytes) / s);
+        }
+        Ok(used.min(1.0))
+    }
+
     fn job(&mut self, args: &[Value], span: Span) -> Result<Job, Stop> {
         let c = object::<Candidate>(&args[0], span)?.clone();
         let parent = match args.get(1) {
@@ -69,7 +91,13 @@ impl StrategyHost {
         self.job_of(&c, args.get(2), args.get(3), span).map(|j| j.inherit(parent))
     }
 
-    fn job_of(&mut self, c: &Candidate, until: Option<&Value>, repeat: Option<&Value>, span: Span) -> Result<Job, Stop> {
+    fn job_of(
+        &mut self,
+        c: &Candidate,
+        until: Option<&Value>,
+        repeat: Option<&Value>,
+        span: Span,
+    ) -> Result<Job, Stop> {
         let key = self.canonical(c).map_err(|e| failed(e, span))?;
         let text = candidate_json(c);
         let repeat = repeat.and_then(Value::as_int).unwrap_or(1);
@@ -104,12 +132,21 @@ impl StrategyHost {
     }
 
     fn set(&self, c: &Candidate, at: &Value, value: &Value, span: Span) -> Result<Candidate, Stop> {
-        let Some(choice) = to_choice(value) else { return fail(span, format!("`{value}` is not a value of a decision")) };
+        let Some(choice) = to_choice(value) else {
+            return fail(span, format!("`{value}` is not a value of a decision"));
+        };
         let selector = selector_of(at, span)?;
         for d in self.search.space.decisions().iter().filter(|d| matches(&selector, &d.decision.name)) {
             let all_there = d.available.iter().all(|&a| a == crate::sema::sym::Num::Bool(true));
             if all_there && !d.decision.domain.contains(&choice) {
-                return fail(span, format!("`{choice}` is not an option of `{}`: its options are {}", d.decision.name, d.decision.domain.describe()));
+                return fail(
+                    span,
+                    format!(
+                        "`{choice}` is not an option of `{}`: its options are {}",
+                        d.decision.name,
+                        d.decision.domain.describe()
+                    ),
+                );
             }
         }
         self.search.space.set(c, &selector, &choice).map_err(|e| failed(e, span))
@@ -251,12 +288,17 @@ impl Host for StrategyHost {
             HostFn::SpaceSize => {
                 let infinite = space.size().is_none_or(|s| s.real > 0);
                 let n = space.size().map(|s| match &s.discrete {
-                    crate::space::count::Count::Exact(n) | crate::space::count::Count::AtMost(n) => n.to_string().parse().unwrap_or(f64::INFINITY),
+                    crate::space::count::Count::Exact(n) | crate::space::count::Count::AtMost(n) => {
+                        n.to_string().parse().unwrap_or(f64::INFINITY)
+                    }
                 });
                 Ok(Value::Float(if infinite { f64::INFINITY } else { n.unwrap_or(f64::INFINITY) }))
             }
             HostFn::Objectives => Ok(Value::Int(search.objectives.len() as i64)),
-            HostFn::Budget => Ok(Value::Float(1.0 - self.engine.used())),
+            HostFn::Budget => match self.used() {
+                Ok(x) => Ok(Value::Float(1.0 - x)),
+                Err(e) => self.end(e),
+            },
 
             HostFn::Submit => {
                 let job = self.job(args, span)?;
@@ -324,7 +366,9 @@ impl Host for StrategyHost {
                 Status::Failed => "failed",
                 Status::Queued | Status::Running => "stopped",
             })),
-            HostFn::TrialCandidate => Ok(candidate(parse_candidate(&object::<Arc<Trial>>(&args[0], span)?.candidate, span)?)),
+            HostFn::TrialCandidate => {
+                Ok(candidate(parse_candidate(&object::<Arc<Trial>>(&args[0], span)?.candidate, span)?))
+            }
             HostFn::TrialId => Ok(Value::Int(object::<Arc<Trial>>(&args[0], span)?.id.0 as i64)),
             HostFn::TrialEpochs => Ok(Value::Int(object::<Arc<Trial>>(&args[0], span)?.curve.len() as i64)),
             HostFn::TrialPath => self.path(object::<Arc<Trial>>(&args[0], span)?, span),
@@ -341,7 +385,9 @@ impl Host for StrategyHost {
                 let selector = selector_of(&args[1], span)?;
                 Ok(Value::list(self.decisions(object::<Candidate>(&args[0], span)?, &selector, span)?))
             }
-            HostFn::Set | HostFn::DraftSet => Ok(draft(self.set(object::<Candidate>(&args[0], span)?, &args[1], &args[2], span)?)),
+            HostFn::Set | HostFn::DraftSet => {
+                Ok(draft(self.set(object::<Candidate>(&args[0], span)?, &args[1], &args[2], span)?))
+            }
             HostFn::Gaps => {
                 let selector = selector_of(&args[1], span)?;
                 let gaps = space.gaps(object::<Candidate>(&args[0], span)?, &selector);
@@ -384,7 +430,9 @@ impl Host for StrategyHost {
             HostFn::DecisionName => Ok(Value::str(object::<DecisionObject>(&args[0], span)?.decision.name.as_str())),
             HostFn::DecisionKind => Ok(Value::str(object::<DecisionObject>(&args[0], span)?.decision.kind())),
             HostFn::DecisionOwner => Ok(Value::str(object::<DecisionObject>(&args[0], span)?.decision.owner.as_str())),
-            HostFn::DecisionLevel => Ok(Value::Int(i64::from(object::<DecisionObject>(&args[0], span)?.decision.level))),
+            HostFn::DecisionLevel => {
+                Ok(Value::Int(i64::from(object::<DecisionObject>(&args[0], span)?.decision.level)))
+            }
             HostFn::DecisionIndex => Ok(Value::Int(object::<DecisionObject>(&args[0], span)?.at as i64)),
             HostFn::DecisionValue => {
                 let d = object::<DecisionObject>(&args[0], span)?;
@@ -393,7 +441,10 @@ impl Host for StrategyHost {
             HostFn::DecisionOptions | HostFn::Others => {
                 let d = object::<DecisionObject>(&args[0], span)?;
                 let Some(values) = d.decision.domain.values(MAX_LISTED) else {
-                    return fail(span, format!("`{}` takes a real number or too many values to list them", d.decision.name));
+                    return fail(
+                        span,
+                        format!("`{}` takes a real number or too many values to list them", d.decision.name),
+                    );
                 };
                 let keep = |v: &&Choice| f != HostFn::Others || !d.value.as_ref().is_some_and(|x| x.same(v));
                 Ok(Value::list(values.iter().filter(keep).map(from_choice)))
@@ -412,7 +463,12 @@ impl Host for StrategyHost {
                 let d = object::<DecisionObject>(&args[0], span)?;
                 let all = space.decisions_of(&d.of).map_err(|e| failed(e, span))?;
                 Ok(all.get(d.at + 1).map_or(Value::None, |(next, v)| {
-                    decision(DecisionObject { decision: next.clone(), value: Some(v.clone()), at: d.at + 1, of: d.of.clone() })
+                    decision(DecisionObject {
+                        decision: next.clone(),
+                        value: Some(v.clone()),
+                        at: d.at + 1,
+                        of: d.of.clone(),
+                    })
                 }))
             }
 
@@ -423,14 +479,24 @@ impl Host for StrategyHost {
                 };
                 match f {
                     HostFn::DraftState => Ok(state_of(&d)),
-                    HostFn::DraftDecision => Ok(decision(DecisionObject { decision: d, value: None, at: c.values.len(), of: Arc::new(c) })),
+                    HostFn::DraftDecision => {
+                        Ok(decision(DecisionObject { decision: d, value: None, at: c.values.len(), of: Arc::new(c) }))
+                    }
                     HostFn::DraftOptions => {
                         let options = space.open_options(&c, &d, MAX_LISTED).map_err(|e| failed(e, span))?;
                         Ok(Value::list(options.iter().map(from_choice)))
                     }
                     _ => {
                         let Some(v) = to_choice(&args[1]).filter(|v| d.domain.contains(v)) else {
-                            return fail(span, format!("`{}` is not an option of `{}`: its options are {}", args[1], d.name, d.domain.describe()));
+                            return fail(
+                                span,
+                                format!(
+                                    "`{}` is not an option of `{}`: its options are {}",
+                                    args[1],
+                                    d.name,
+                                    d.domain.describe()
+                                ),
+                            );
                         };
                         let mut c = c;
                         c.values.insert(d.name, v);
@@ -438,9 +504,9 @@ impl Host for StrategyHost {
                     }
                 }
             }
-            HostFn::DraftFill => {
-                Ok(candidate(space.fill(object::<Candidate>(&args[0], span)?, &mut self.rng).map_err(|e| failed(e, span))?))
-            }
+            HostFn::DraftFill => Ok(candidate(
+                space.fill(object::<Candidate>(&args[0], span)?, &mut self.rng).map_err(|e| failed(e, span))?,
+            )),
             HostFn::DraftAll => {
                 match space.completions(object::<Candidate>(&args[0], span)?, MAX_ALL).map_err(|e| failed(e, span))? {
                     Some(all) => Ok(Value::list(all.into_iter().map(candidate))),
@@ -449,7 +515,8 @@ impl Host for StrategyHost {
             }
             HostFn::DraftFinish => match self.open(object::<Candidate>(&args[0], span)?, span)? {
                 None => {
-                    let c = space.fill(object::<Candidate>(&args[0], span)?, &mut self.rng).map_err(|e| failed(e, span))?;
+                    let c =
+                        space.fill(object::<Candidate>(&args[0], span)?, &mut self.rng).map_err(|e| failed(e, span))?;
                     Ok(candidate(c))
                 }
                 Some((d, _)) => fail(span, format!("the draft is not finished: `{}` is open", d.name)),
@@ -470,9 +537,12 @@ impl Host for StrategyHost {
                 let split = Arc::new(search.split.clone());
                 Ok(data(DataObject { split, part: None, augment: Augment::default() }))
             }
-            HostFn::DataTrain | HostFn::DataValid | HostFn::DataPart | HostFn::DataAugment | HostFn::DataLen | HostFn::DataClasses => {
-                super::evaluation::data_call(f, args, search.seed, span)
-            }
+            HostFn::DataTrain
+            | HostFn::DataValid
+            | HostFn::DataPart
+            | HostFn::DataAugment
+            | HostFn::DataLen
+            | HostFn::DataClasses => super::evaluation::data_call(f, args, search.seed, span),
             other => fail(span, format!("`{}` is not available in strategies", other.row().name)),
         }
     }

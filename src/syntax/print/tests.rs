@@ -20,7 +20,8 @@ fn check(name: &str, text: &str) -> String {
     assert_eq!(once, twice, "{name} is not formatted once and for all");
     let tree = |t: &str| shape(&parse(FileId(0), t).0);
     assert_eq!(tree(text), tree(&once), "{name} changed its tree:\n{once}");
-    let comments = |t: &str| lex::scan(FileId(0), t).comments.iter().map(|c| t[c.start..c.end].to_owned()).collect::<Vec<_>>();
+    let comments =
+        |t: &str| lex::scan(FileId(0), t).comments.iter().map(|c| t[c.start..c.end].to_owned()).collect::<Vec<_>>();
     assert_eq!(comments(text), comments(&once), "{name} changed its comments:\n{once}");
     assert!(once.lines().all(|l| l.trim_end() == l), "{name} has trailing spaces");
     once

@@ -1,0 +1,5 @@
+//! x
+/// x
+pub fn canonical_text(g: &super::Graph) -> String {
+    super::text::print(g)
+}
