@@ -2,6 +2,8 @@
 
 pub mod evaluation;
 mod objects;
+#[cfg(test)]
+mod tests;
 pub mod strategy;
 
 use std::sync::Arc;
