@@ -13,10 +13,11 @@ use crate::diag::{Diagnostic, codes, did_you_mean};
 use crate::learn::step::Target;
 use crate::sema::modules::{ItemRef, ModuleId, Program, item_name};
 use crate::space::{DataShape, InputShape, Space, has_choice};
-use crate::syntax::ast::{self, Expr, ExprKind, ItemKind, PrimStmt, SlotKind, Unit};
+use crate::syntax::ast::{self, Expr, ExprKind, ItemKind, Unit};
 
 use super::engine::Budget;
-use super::lang::{self, Env, HostFn, Item, OpItem, Type, Value};
+use super::lang::env::{module_of, scope_of};
+use super::lang::{self, Env, HostFn, Item, Type, Value};
 
 /// The fields of a `search` block.
 pub const FIELDS: &[&str] =
@@ -38,8 +39,6 @@ pub struct Search {
     pub space: Arc<Space>,
     /// What programs can name.
     pub env: Env,
-    /// The module of each scope of `env`.
-    pub modules: Vec<ModuleId>,
     /// The strategy and its arguments.
     pub strategy: (lang::Program, Vec<Value>),
     /// The evaluation and its arguments; those that are decisions are found among a candidate's extras by name.
@@ -81,70 +80,6 @@ pub struct Goal {
     pub sign: f64,
 }
 
-/// What programs can name, from the modules' scopes, and the module of each scope.
-pub fn environment(program: &Program) -> (Env, Vec<ModuleId>) {
-    let mut env = Env::new();
-    let mut modules = Vec::new();
-    let mut scope_of = vec![0; program.modules.len()];
-    for (i, m) in program.modules.iter().enumerate() {
-        if m.name == "std.search" {
-            modules.insert(0, ModuleId(i as u32));
-        }
-    }
-    if modules.is_empty() {
-        modules.push(program.root());
-    }
-    for (i, m) in program.modules.iter().enumerate() {
-        if m.name != "std.search" {
-            scope_of[i] = env.add_scope();
-            modules.push(ModuleId(i as u32));
-        }
-    }
-    // One function has one identity, whoever imports it.
-    let mut made: std::collections::BTreeMap<ItemRef, Item> = std::collections::BTreeMap::new();
-    for (i, m) in program.modules.iter().enumerate() {
-        for (name, &r) in &m.scope {
-            let item = made.entry(r).or_insert_with(|| item_of(program, r, &scope_of)).clone();
-            if !matches!(&item, Item::Fun(f) if f.is_empty()) {
-                env.add(scope_of[i], name, item);
-            }
-        }
-    }
-    (env, modules)
-}
-
-fn item_of(program: &Program, r: ItemRef, scope_of: &[usize]) -> Item {
-    let op = |name: &str, params: Vec<ast::Param>| Item::Op(Arc::new(OpItem { name: name.to_string(), params }));
-    match &program.item(r).kind {
-        ItemKind::Fun(f) => {
-            Item::Fun(vec![Arc::new(lang::FunItem { fun: f.clone(), scope: scope_of[r.module.0 as usize] })])
-        }
-        ItemKind::Primitive(p) => {
-            // Knobs are set at run time, so programs give them like arguments.
-            let mut params = p.params.clone();
-            params.extend(knobs(p).map(|(name, init)| ast::Param {
-                name: name.clone(),
-                kind: ast::ParamKind::Typed(ast::Type {
-                    span: name.span,
-                    kind: ast::TypeKind::Named(ast::Ident { name: "float".to_string(), span: name.span }, Vec::new()),
-                }),
-                default: Some(init.clone()),
-            }));
-            op(&p.name.name, params)
-        }
-        ItemKind::Arch(a) => op(&a.name.name, a.params.clone()),
-        _ => Item::Fun(Vec::new()),
-    }
-}
-
-/// The knobs of a primitive.
-pub fn knobs(p: &ast::Primitive) -> impl Iterator<Item = (&ast::Ident, &Expr)> {
-    p.body.iter().filter_map(|s| match s {
-        PrimStmt::Slot { kind: SlotKind::Knob, name, init, .. } => Some((name, init)),
-        _ => None,
-    })
-}
-
 /// What a run may change of a search block from the command line.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Overrides {
@@ -175,8 +110,8 @@ impl Search {
         overrides: &Overrides,
     ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
         let ItemKind::Search(block) = &program.item(item).kind else { return Err(Vec::new()) };
-        let (env, modules) = environment(program);
-        let scope = modules.iter().rposition(|m| *m == item.module).unwrap_or(0);
+        let env = Env::of_program(program);
+        let scope = scope_of(item.module);
         let mut r = Reader { program, module: item.module, scope, env: &env, errors: Vec::new() };
         r.known_fields(block);
         let field = |name: &str| block.fields.iter().find(|f| f.0.name == name).map(|f| &f.1);
@@ -256,7 +191,6 @@ impl Search {
             split,
             target,
             space,
-            modules,
             strategy: (strategy.program, plain),
             evaluation: (evaluation.program, extras),
             objectives,
@@ -626,11 +560,6 @@ impl Reader<'_> {
             .iter()
             .position(|m| m.name.starts_with("std.") && m.name.ends_with(&format!(".{name}")))?;
         let r = *self.program.modules[at].scope.get(name)?;
-        let scope_of = |m: ModuleId| {
-            // Scope 0 is the library; the others stand in the order of the modules.
-            let before = self.program.modules[..m.0 as usize].iter().filter(|x| x.name != "std.search").count();
-            before + 1
-        };
         match &self.program.item(r).kind {
             ItemKind::Fun(f) => {
                 Some(Item::Fun(vec![Arc::new(lang::FunItem { fun: f.clone(), scope: scope_of(r.module) })]))
@@ -742,9 +671,8 @@ impl Reader<'_> {
 }
 
 /// The item that an operation of a program names.
-pub fn resolve(program: &Program, modules: &[ModuleId], scope: usize, name: &str) -> Option<ItemRef> {
-    let own = modules.get(scope).and_then(|m| program.lookup(*m, name));
-    own.or_else(|| modules.first().and_then(|m| program.lookup(*m, name)))
+pub fn resolve(program: &Program, scope: usize, name: &str) -> Option<ItemRef> {
+    program.lookup(module_of(scope)?, name)
 }
 
 /// The item of the standard operations with this name.

@@ -95,7 +95,8 @@ impl<'e> Checker<'e> {
         let instance = f.function(item, params);
         let calls = std::mem::take(&mut f.calls);
         let infer = instance.infer.clone();
-        if item.scope == LIBRARY {
+        // Where the text of the function is not the user's, the place to mend is the call.
+        if item.fun.name.span.file != at.file {
             for d in &mut self.diags[before..] {
                 d.labels
                     .push(crate::diag::Label { span: at, text: format!("in this use of `{}`", item.fun.name.name) });

@@ -21,6 +21,14 @@ pub(super) fn error(span: Span) -> TExpr {
     texpr(Type::Error, span, TKind::Error)
 }
 
+/// A literal where an int is due: an int if it is whole.
+fn whole(x: f64, span: Span) -> TExpr {
+    if x.fract() == 0.0 && x.abs() < 9e15 {
+        return texpr(Type::Int, span, TKind::Int(x as i64));
+    }
+    texpr(Type::Float, span, TKind::Float(x))
+}
+
 impl FnChecker<'_, '_> {
     /// An expression that must have this type.
     pub fn expr_as(&mut self, e: &Expr, ty: &Type) -> TExpr {
@@ -41,11 +49,11 @@ impl FnChecker<'_, '_> {
                 _ => texpr(Type::Int, span, TKind::Int(*i)),
             },
             ExprKind::Float(x) => match hint {
-                Some(Type::Int) => self.whole(*x, span),
+                Some(Type::Int) => whole(*x, span),
                 _ => texpr(Type::Float, span, TKind::Float(*x)),
             },
             ExprKind::Quantity(x, unit) => match (hint, unit) {
-                (Some(Type::Int), Unit::Count | Unit::Bytes) => self.whole(*x, span),
+                (Some(Type::Int), Unit::Count | Unit::Bytes) => whole(*x, span),
                 _ => texpr(Type::Float, span, TKind::Float(*x)),
             },
             ExprKind::Str(s) => texpr(Type::Str, span, TKind::Str(s.as_str().into())),
@@ -184,13 +192,6 @@ impl FnChecker<'_, '_> {
             Some(h) => self.coerce(v, h),
             None => v,
         }
-    }
-
-    fn whole(&mut self, x: f64, span: Span) -> TExpr {
-        if x.fract() == 0.0 && x.abs() < 9e15 {
-            return texpr(Type::Int, span, TKind::Int(x as i64));
-        }
-        texpr(Type::Float, span, TKind::Float(x))
     }
 
     /// The common type of a list's elements: an int beside a float is a float, a value beside `none` is optional.

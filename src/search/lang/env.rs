@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::sema::modules::{ItemRef, ModuleId, Program, item_name};
 use crate::syntax::ast;
 
 /// A function, strategy or evaluation, and the scope in which its body is read.
@@ -47,6 +48,30 @@ pub struct Env {
     pub scopes: Vec<Scope>,
 }
 
+/// The scope of a module in [`Env::of_program`].
+pub fn scope_of(module: ModuleId) -> usize {
+    module.0 as usize + 1
+}
+
+/// The module of a scope of [`Env::of_program`].
+pub fn module_of(scope: usize) -> Option<ModuleId> {
+    scope.checked_sub(1).map(|m| ModuleId(m as u32))
+}
+
+/// The knobs of a primitive with their initial values.
+pub fn knobs(p: &ast::Primitive) -> impl Iterator<Item = (&ast::Ident, &ast::Expr)> {
+    p.body.iter().filter_map(|s| match s {
+        ast::PrimStmt::Slot { kind: ast::SlotKind::Knob, name, init, .. } => Some((name, init)),
+        _ => None,
+    })
+}
+
+fn knob_param(name: &ast::Ident, init: &ast::Expr) -> ast::Param {
+    let float = ast::Ident { name: "float".to_string(), span: name.span };
+    let ty = ast::Type { span: name.span, kind: ast::TypeKind::Named(float, Vec::new()) };
+    ast::Param { name: name.clone(), kind: ast::ParamKind::Typed(ty), default: Some(init.clone()) }
+}
+
 /// The index of the library's scope.
 pub const LIBRARY: usize = 0;
 
@@ -60,6 +85,44 @@ impl Env {
     /// An environment with an empty library.
     pub fn new() -> Self {
         Self { scopes: vec![Scope::default()] }
+    }
+
+    /// The environment of a loaded program. The scope of a module is [`scope_of`] it.
+    pub fn of_program(program: &Program) -> Self {
+        let mut env = Self::new();
+        let mut funs: BTreeMap<ItemRef, Arc<FunItem>> = BTreeMap::new();
+        for (m, module) in program.modules.iter().enumerate() {
+            let id = ModuleId(m as u32);
+            env.add_scope();
+            for (i, item) in module.ast.items.iter().enumerate() {
+                if let ast::ItemKind::Fun(fun) = &item.kind {
+                    let fun = FunItem { fun: fun.clone(), scope: scope_of(id) };
+                    funs.insert(ItemRef { module: id, item: i as u32 }, Arc::new(fun));
+                }
+            }
+        }
+        for (m, module) in program.modules.iter().enumerate() {
+            for (name, r) in &module.scope {
+                match &program.item(*r).kind {
+                    ast::ItemKind::Fun(_) => {
+                        // All functions of this name that the declaring module has.
+                        let items = program.module(r.module).ast.items.iter().enumerate();
+                        let same = items.filter(|(_, i)| item_name(i).is_some_and(|n| n.name == *name));
+                        let same = same.filter_map(|(i, _)| funs.get(&ItemRef { module: r.module, item: i as u32 }));
+                        env.add(scope_of(ModuleId(m as u32)), name, Item::Fun(same.cloned().collect()));
+                    }
+                    ast::ItemKind::Primitive(p) => {
+                        // Knobs are set at run time, so programs give them like arguments.
+                        let mut params = p.params.clone();
+                        params.extend(knobs(p).map(|(name, init)| knob_param(name, init)));
+                        env.add_op(scope_of(ModuleId(m as u32)), name, &params);
+                    }
+                    ast::ItemKind::Arch(a) => env.add_op(scope_of(ModuleId(m as u32)), name, &a.params),
+                    _ => {}
+                }
+            }
+        }
+        env
     }
 
     /// Adds an empty scope and returns its index.

@@ -36,7 +36,7 @@ mod tree;
 pub mod types;
 
 pub use contract::HostFn;
-pub use env::{Env, FunItem, Item, LIBRARY, OpItem, Scope};
+pub use env::{Env, FunItem, Item, LIBRARY, OpItem, Scope, scope_of};
 pub use host::{Host, OpRef, Opaque, Stop, Value};
 pub use program::{Program, SigParam, Signature, constant, metrics, signature};
 pub use types::{Tag, Type};

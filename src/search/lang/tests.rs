@@ -606,3 +606,16 @@ fn the_design_s_strategies_compile_or_say_what_they_need() {
         ]
     );
 }
+
+#[test]
+fn loaded_programs_see_the_library_and_their_items() {
+    let text = "strategy f() { submit(mutate([random()].draw(2).draw())) }\nprimitive g(x[..], k: int) -> y[..] { y[..] = x[..] * k }\nfn h() { g(3) }";
+    let (program, errors) = crate::sema::modules::Program::load("a.nas", text, None);
+    assert!(errors.is_empty(), "{errors:#?}");
+    let env = Env::of_program(&program);
+    let scope = super::scope_of(program.root());
+    for name in ["f", "h"] {
+        let item = env.fun(scope, name).unwrap_or_else(|| panic!()).clone();
+        assert!(Program::compile(&env, &item).is_ok());
+    }
+}

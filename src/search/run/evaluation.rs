@@ -323,7 +323,7 @@ impl<'a> EvaluationHost<'a> {
 
     fn op(&self, r: &OpRef, span: Span) -> Result<(OpUse, Vec<(String, f64)>), Stop> {
         let search = &self.children.search;
-        let Some(item) = resolve(&search.program, &search.modules, r.scope, &r.item) else {
+        let Some(item) = resolve(&search.program, r.scope, &r.item) else {
             return fail(span, format!("there is no operation `{}`", r.item));
         };
         let knobs = self.knobs_of(item);
@@ -346,7 +346,7 @@ impl<'a> EvaluationHost<'a> {
 
     fn knobs_of(&self, item: ItemRef) -> Vec<String> {
         match &self.children.search.program.item(item).kind {
-            ItemKind::Primitive(p) => crate::search::setup::knobs(p).map(|(n, _)| n.name.clone()).collect(),
+            ItemKind::Primitive(p) => crate::search::lang::env::knobs(p).map(|(n, _)| n.name.clone()).collect(),
             _ => Vec::new(),
         }
     }
