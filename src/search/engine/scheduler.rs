@@ -401,6 +401,9 @@ fn copy_outcome(trial: &mut Trial, original: &Trial) {
     trial.failure.clone_from(&original.failure);
 }
 
+/// Evaluations walk deep programs and graphs.
+const WORKER_STACK: usize = 16 << 20;
+
 /// Runs a strategy's trials. Its calls are for one thread, the strategy's.
 pub struct Engine {
     shared: Arc<Shared>,
@@ -471,6 +474,7 @@ impl Engine {
             let shared = engine.shared.clone();
             let thread = std::thread::Builder::new()
                 .name(format!("worker {number}"))
+                .stack_size(WORKER_STACK)
                 .spawn(move || worker::work(&shared, number));
             engine.workers.push(thread.map_err(|e| {
                 Diagnostic::unplaced(&codes::RUN_FAILURE, format!("cannot start worker {number}: {e}"))
