@@ -46,6 +46,7 @@ impl<'g> Body<'g> {
     }
 
     /// Only points where the guard holds take part. Left out where it follows from extents and earlier guards.
+    #[allow(clippy::needless_pass_by_value, reason = "callers make a guard for this")]
     pub fn guard(&mut self, guard: Guard) {
         let guard = self.facts.tidy_guard(&guard);
         if self.facts.decided(&guard) == Some(true) || self.guards.contains(&guard) {
@@ -230,20 +231,8 @@ impl<'g> Body<'g> {
         if let BinaryOp::And | BinaryOp::Or = op {
             let absorbing = op == BinaryOp::Or;
             return match (self.truth(a), self.truth(b)) {
-                (Some(x), _) => {
-                    if x == absorbing {
-                        a
-                    } else {
-                        b
-                    }
-                }
-                (_, Some(y)) => {
-                    if y == absorbing {
-                        b
-                    } else {
-                        a
-                    }
-                }
+                (Some(x), _) => if x == absorbing { a } else { b },
+                (_, Some(y)) => if y == absorbing { b } else { a },
                 _ if a == b => a,
                 _ => self.insert(Op::Binary(op, a, b)),
             };
@@ -257,11 +246,11 @@ impl<'g> Body<'g> {
         match (op, self.as_constant(a), self.as_constant(b)) {
             (_, Some(x), Some(y)) => return self.constant(op.apply(x, y)),
             (_, Some(_), None) if commutes => return self.push_binary(op, b, a),
-            (BinaryOp::Add | BinaryOp::Sub, _, Some(0.0)) => return a,
+            (BinaryOp::Mul | BinaryOp::Div | BinaryOp::Pow, _, Some(1.0))
+            | (BinaryOp::Add | BinaryOp::Sub, _, Some(0.0))
+            | (BinaryOp::Div, Some(0.0), _) => return a,
             (BinaryOp::Sub, Some(0.0), _) => return self.unary(UnaryOp::Neg, b),
-            (BinaryOp::Mul | BinaryOp::Div | BinaryOp::Pow, _, Some(1.0)) => return a,
             (BinaryOp::Mul, _, Some(0.0)) => return b,
-            (BinaryOp::Div, Some(0.0), _) => return a,
             (BinaryOp::Mul | BinaryOp::Div, _, Some(-1.0)) => return self.unary(UnaryOp::Neg, a),
             (BinaryOp::Pow, _, Some(0.0)) => return self.constant(1.0),
             (BinaryOp::Add | BinaryOp::Mul, None, Some(y)) => {
@@ -572,6 +561,7 @@ impl BinaryOp {
 impl CompareOp {
     /// Whether it holds.
     pub fn apply(self, x: f64, y: f64) -> bool {
+        #[allow(clippy::float_cmp, reason = "equality is what is asked")]
         match self {
             CompareOp::Lt => x < y,
             CompareOp::Le => x <= y,
@@ -630,7 +620,9 @@ impl Op {
         match self {
             Op::Read(t, at) => {
                 *t = f(*t);
-                at.iter_mut().for_each(|i| i.map_reads(f));
+                for i in at {
+                    i.map_reads(f);
+                }
             }
             Op::Index(i) => i.map_reads(f),
             Op::Test(g) => g.map_reads(f),
@@ -657,7 +649,9 @@ impl Index {
                 Atom::Div(i, _) | Atom::Mod(i, _) => i.map_reads(f),
                 Atom::Load(t, at) => {
                     *t = f(*t);
-                    at.iter_mut().for_each(|i| i.map_reads(f));
+                    for i in at {
+                    i.map_reads(f);
+                }
                 }
             }
         }

@@ -73,7 +73,9 @@ impl Points {
         let mut found = None;
         for op in &self.body {
             if let Op::Read(_, at) = op {
-                at.iter().for_each(|i| search(i, &mut found));
+                for i in at {
+                    search(i, &mut found);
+                }
             }
         }
         found
@@ -108,7 +110,9 @@ pub(super) fn invert(extents: &[usize], at: &[Index], shape: &[usize]) -> Invers
         if let Some(vars) = spelled(i, extents, shape[k])
             && vars.iter().all(|&v| !is_axis[v])
         {
-            vars.iter().for_each(|&v| is_axis[v] = true);
+            for &v in &vars {
+                is_axis[v] = true;
+            }
             digits[k] = Some(vars);
         }
     }
@@ -187,14 +191,12 @@ fn spelled(i: &Index, extents: &[usize], extent: usize) -> Option<Vec<usize>> {
     if i.constant != 0 || !i.is_affine() {
         return None;
     }
-    let mut digits: Vec<(i64, usize)> = i
-        .terms
-        .iter()
-        .filter_map(|(a, c)| match a {
-            Atom::Var(v) => Some((*c, *v as usize)),
-            _ => None,
-        })
-        .collect();
+    let mut digits = Vec::new();
+    for (atom, c) in &i.terms {
+        if let Atom::Var(v) = atom {
+            digits.push((*c, *v as usize));
+        }
+    }
     digits.sort_unstable();
     let mut stride = 1;
     for &(c, v) in &digits {

@@ -32,8 +32,7 @@ impl Facts {
         if let [(Atom::Var(v), c)] = index.terms.as_slice() {
             // lo <= c*v + k <= hi
             let (a, b) = (lo - index.constant, hi - index.constant);
-            let (a, b) =
-                if *c > 0 { (ceil_div(a, *c), b.div_euclid(*c)) } else { (ceil_div(-b, -c), (-a).div_euclid(-c)) };
+            let (a, b) = if *c > 0 { (ceil_div(a, *c), b.div_euclid(*c)) } else { (ceil_div(-b, -c), (-a).div_euclid(-c)) };
             if let Some(r) = self.ranges.get_mut(*v as usize) {
                 *r = (r.0.max(a), r.1.min(b));
             }
@@ -59,17 +58,18 @@ impl Facts {
         (lo, hi)
     }
 
+    /// From the variables alone; the guards' indices must not be used here, they may hold the same divisions.
     fn plain(&self, index: &Index) -> (i64, i64) {
         let (mut lo, mut hi) = (index.constant, index.constant);
         for (atom, c) in &index.terms {
             let (a, b) = match atom {
                 Atom::Var(v) => self.ranges.get(*v as usize).copied().unwrap_or((0, i64::from(i32::MAX))),
                 Atom::Div(i, n) => {
-                    let (a, b) = self.bounds(i);
+                    let (a, b) = self.plain(i);
                     (a.div_euclid(*n), b.div_euclid(*n))
                 }
                 Atom::Mod(i, n) => {
-                    let (a, b) = self.bounds(i);
+                    let (a, b) = self.plain(i);
                     if a >= 0 && b < *n { (a, b) } else { (0, n - 1) }
                 }
                 Atom::Load(..) => (i64::from(i32::MIN), i64::from(i32::MAX)),
@@ -259,8 +259,10 @@ impl Op {
     /// Whether the value is a `Bool`.
     pub fn is_bool(&self, body: &[Op]) -> bool {
         match self {
-            Op::Test(_) | Op::Compare(..) | Op::Unary(UnaryOp::Not, _) => true,
-            Op::Binary(BinaryOp::And | BinaryOp::Or, ..) => true,
+            Op::Test(_)
+            | Op::Compare(..)
+            | Op::Unary(UnaryOp::Not, _)
+            | Op::Binary(BinaryOp::And | BinaryOp::Or, ..) => true,
             Op::Select(_, a, _) => body.get(a.0 as usize).is_some_and(|op| op.is_bool(body)),
             Op::Const(_) | Op::Read(..) | Op::Index(_) | Op::Unary(..) | Op::Binary(..) => false,
         }

@@ -371,8 +371,7 @@ impl<'a> Parser<'a> {
             if self.take("where") {
                 guards.push(self.guard()?);
             } else {
-                self.expect("t")?;
-                if self.int::<usize>()? != body.len() {
+                if self.val()?.0 as usize != body.len() {
                     return Err(format!("expected t{}", body.len()));
                 }
                 self.expect("=")?;
@@ -562,7 +561,7 @@ mod tests {
   t3 = const -1e-5
   t4 = lt t2 t3
   t5 = not t4
-  t6 = test 0 <= %3[i0] + 2*i1 < 4
+  t6 = test 0 <= 2*i1 + %3[i0] < 4
   t7 = and t5 t6
   t8 = index 0
   t9 = select t7 t8 t3
