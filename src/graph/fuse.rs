@@ -66,9 +66,9 @@ fn goes_into_all(g: &Graph, id: NodeId, consumers: &[NodeId]) -> bool {
     if guards.iter().any(|guard| guard.index().has_load()) {
         return false;
     }
-    let view = guards.is_empty()
-        && matches!(body.as_slice(), [Op::Read(_, at)] if at.iter().all(Index::is_affine));
-    let cheap = body.len() <= CHEAP + 2 && body.iter().filter(|op| !matches!(op, Op::Read(..) | Op::Const(_))).count() <= CHEAP
+    let view = guards.is_empty() && matches!(body.as_slice(), [Op::Read(_, at)] if at.iter().all(Index::is_affine));
+    let cheap = body.len() <= CHEAP + 2
+        && body.iter().filter(|op| !matches!(op, Op::Read(..) | Op::Const(_))).count() <= CHEAP
         && !body.iter().any(is_costly);
     let mut reads = 0;
     for &c in consumers {

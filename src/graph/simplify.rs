@@ -13,14 +13,8 @@ use super::{BinaryOp, Equation, Graph, Guard, Index, Kind, Node, NodeId, Op, Red
 pub type Pass = fn(&mut Graph);
 
 /// The passes by name, in the order in which they run.
-pub const PASSES: &[(&str, Pass)] = &[
-    ("bodies", bodies),
-    ("axes", axes),
-    ("reshapes", reshapes),
-    ("copies", copies),
-    ("equal", equal),
-    ("dead", dead),
-];
+pub const PASSES: &[(&str, Pass)] =
+    &[("bodies", bodies), ("axes", axes), ("reshapes", reshapes), ("copies", copies), ("equal", equal), ("dead", dead)];
 
 /// Runs all passes until nothing changes.
 pub fn simplify(g: &mut Graph) {
@@ -110,13 +104,7 @@ fn zero() -> Kind {
 }
 
 /// The same guards and body in a simpler form; `None` where no point is left.
-fn body(
-    g: &Graph,
-    extents: &[usize],
-    guards: &[Guard],
-    ops: &[Op],
-    reducing: bool,
-) -> Option<(Vec<Guard>, Vec<Op>)> {
+fn body(g: &Graph, extents: &[usize], guards: &[Guard], ops: &[Op], reducing: bool) -> Option<(Vec<Guard>, Vec<Op>)> {
     let mut facts = Facts::new(extents, []);
     let mut body = Body::new(g, extents, reducing);
     for guard in guards {
@@ -213,9 +201,7 @@ pub fn reshapes(g: &mut Graph) {
                     return x;
                 }
                 node.kind = match uniform(g, x) {
-                    Some(c) => {
-                        Kind::Equation(Equation { reduce: None, guards: Vec::new(), body: vec![Op::Const(c)] })
-                    }
+                    Some(c) => Kind::Equation(Equation { reduce: None, guards: Vec::new(), body: vec![Op::Const(c)] }),
                     None => Kind::Reshape(x),
                 };
             }

@@ -2,9 +2,9 @@
 
 pub mod evaluation;
 mod objects;
+pub mod strategy;
 #[cfg(test)]
 mod tests;
-pub mod strategy;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -19,6 +19,9 @@ use super::lang::Stop;
 use super::setup::Search;
 
 pub use evaluation::Children;
+
+/// The stack of a strategy's program, in bytes.
+const STRATEGY_STACK: usize = 64 << 20;
 
 /// What a finished (or stopped) search leaves.
 pub struct Finished {
@@ -63,7 +66,8 @@ pub fn run(
     };
     let engine = Engine::new(store, children.clone(), objective(search), observer, stop.clone(), config)?;
     let mut host = strategy::StrategyHost::new(search.clone(), engine);
-    let result = search.strategy.0.run(&search.strategy.1, &mut host, stop);
+    // Programs may call a thousand deep.
+    let result = stacker::grow(STRATEGY_STACK, || search.strategy.0.run(&search.strategy.1, &mut host, stop));
     let failed = match result {
         Ok(_) | Err(Stop::Finished) => host.failure.take(),
         Err(Stop::Failed(d)) => Some(*d),
