@@ -98,6 +98,11 @@ impl Host for World {
                 let (_, v) = *args[0].object::<(i64, i64)>().unwrap_or(&(0, 0));
                 Value::list((0..4).filter(|x| *x != v).map(Value::Int))
             }
+            HostFn::DecisionArity => Value::Int(4),
+            HostFn::Redraw => {
+                let (_, v) = *args[0].object::<(i64, i64)>().unwrap_or(&(0, 0));
+                Value::Int((v + 1 + self.rng.below(3) as i64) % 4)
+            }
             HostFn::Set => {
                 let mut c = of(0);
                 let (i, _) = *args[1].object::<(i64, i64)>().unwrap_or(&(0, 0));
