@@ -99,11 +99,13 @@ fn level(e: &Expr) -> Level {
 fn first_char(e: &Expr) -> char {
     match &e.kind {
         ExprKind::Binary(_, a, _) => first_char(a),
-        ExprKind::Call { callee: a, .. } | ExprKind::Index { base: a, .. } | ExprKind::Field { base: a, .. } => first_char(a),
+        ExprKind::Call { callee: a, .. } | ExprKind::Index { base: a, .. } | ExprKind::Field { base: a, .. } => {
+            first_char(a)
+        }
         ExprKind::Range { lo, .. } => lo.as_ref().map_or('.', |a| first_char(a)),
         ExprKind::Unary(UnOp::Neg, _) => '-',
         ExprKind::Record(_) | ExprKind::Map(_) | ExprKind::Body(_) => '{',
-        ExprKind::Name(_) => 'a',
+        ExprKind::Name(_) | ExprKind::Reduce { .. } => 'a',
         ExprKind::Choose(_) => 'c',
         ExprKind::Lambda { params, .. } if params.len() == 1 => 'a',
         _ => '?',
@@ -152,7 +154,10 @@ impl Printer<'_> {
     pub(super) fn after_sign(&mut self, sign: &str, e: &Expr) -> Doc {
         let sign_at = self.before(e.span.start);
         let broken = self.line_between(sign_at, e.span.start);
-        if broken && !self.has_comment(e.span.start) && matches!(e.kind, ExprKind::Binary(..) | ExprKind::If { .. } | ExprKind::Reduce { .. }) {
+        if broken
+            && !self.has_comment(e.span.start)
+            && matches!(e.kind, ExprKind::Binary(..) | ExprKind::If { .. } | ExprKind::Reduce { .. })
+        {
             return all([text(format!(" {sign}")), Doc::Nest(2, Box::new(all([Doc::Hard, self.expr(e)])))]);
         }
         all([text(format!(" {sign} ")), self.expr(e)])
@@ -399,7 +404,10 @@ impl Printer<'_> {
             end = s.span.end;
         }
         if first.forced() || first.flat_width(40) > 24 {
-            return group(all([first, Doc::Nest(4, Box::new(all([if keep { Doc::Hard } else { Doc::Line }, all(parts)])))]));
+            return group(all([
+                first,
+                Doc::Nest(4, Box::new(all([if keep { Doc::Hard } else { Doc::Line }, all(parts)]))),
+            ]));
         }
         group(all([first, text(" "), Doc::Align(Box::new(all(parts)))]))
     }
@@ -423,9 +431,7 @@ impl Printer<'_> {
                 // Binds tighter than a sign on its left, looser than one on its right.
                 (BinOp::Pow, Level::Unary) => right,
                 (BinOp::Pow, Level::Pow) => right,
-                (_, l) if l == here => {
-                    !right && !matches!(&e.kind, ExprKind::Binary(o, ..) if unclear(chain_end, *o))
-                }
+                (_, l) if l == here => !right && !matches!(&e.kind, ExprKind::Binary(o, ..) if unclear(chain_end, *o)),
                 (_, l) => l > here,
             };
             if fine && !matches!(e.kind, ExprKind::If { .. }) { p.element(e) } else { p.parens(e) }
@@ -633,13 +639,9 @@ impl Printer<'_> {
         for (i, (name, value)) in fields.iter().enumerate() {
             parts.push(self.lead(starts[i], true));
             if i > 0 {
-                parts.push(if broken { Doc::Hard } else { all([Doc::Either(" ", ""), Doc::Line]) });
+                parts.extend([Doc::Either(" ", ""), Doc::Line]);
             }
-            let pad = &"    "[..width - name.len()];
-            parts.push(text(*name));
-            if broken {
-                parts.push(text(pad));
-            }
+            parts.extend([text(*name), Doc::Either("", &"    "[..width - name.len()])]);
             parts.push(self.after_sign("=", value));
         }
         parts.push(self.lead(end.saturating_sub(1), true));
