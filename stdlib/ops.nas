@@ -15,10 +15,11 @@
 // -------------------------------------------------------------------------------------------------- convolutions
 
 // Convolution (LeCun et al. 1989); no bias, as it is followed by a normalization nearly always.
-// With groups > 1, output channels see their own group of input channels only (Krizhevsky et al. 2012).
+// With groups > 1, output channels see their own group of input channels only (Krizhevsky et al. 2012); the groups must
+// divide both numbers of channels, which the weight's extents say, since a `/` in an extent is exact.
 primitive conv(x[N, C, H, W], out: int, k: int = 3, stride: int = 1, dilation: int = 1, groups: int = 1)
   -> y[N, out, ceil(H / stride), ceil(W / stride)] {
-  param w[out, C / groups, k, k] = he_normal(fan_in = C / groups * k * k)
+  param w[out / groups * groups, C / groups, k, k] = he_normal(fan_in = C / groups * k * k)
   let before = (k - 1) / 2
   y[n, o, i, j] = sum[c, u, v]
       x[n, o / (out / groups) * (C / groups) + c, i * stride + (u - before) * dilation, j * stride + (v - before) * dilation]

@@ -133,4 +133,5 @@ codes! {
     RUN_FAILURE = "E1011", "the run could not be read or written";
     PRIM_UNUSED_INDEX = "W0601", "an index that the right side does not use";
     PRIM_UNUSED = "W0602", "a tensor that nothing reads";
+    PRIM_OLD_STATE = "W0603", "a state read after its update";
 }

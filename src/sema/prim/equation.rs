@@ -80,6 +80,7 @@ impl Lowering<'_> {
                 }
             }
         }
+        small_enough(&axes, name.span)?;
         let is_output = self.p.outputs.iter().any(|o| o.name.name == name.name);
         let label = if is_output { self.ctx.label.to_owned() } else { format!("{}.{}", self.ctx.label, name.name) };
         self.node(&axes, value, &label)
@@ -190,7 +191,14 @@ impl Lowering<'_> {
 
     /// A reduction's node and which of the outer axes it has, in order.
     fn reduce(&mut self, outer: &[Axis], e: &Expr, label: &str) -> Res<(NodeId, Vec<usize>)> {
-        let ExprKind::Reduce { op, indices, body, .. } = &e.kind else { unreachable!("only called with reductions") };
+        let ExprKind::Reduce { op, indices, body, .. } = &e.kind else { return Err(cannot_stand(e)) };
+        // A sum of sums is one sum.
+        let (mut indices, mut body) = (vec![(indices.as_slice(), body)], body);
+        while let (Reducer::Sum, ExprKind::Reduce { op: Reducer::Sum, indices: inner, body: b, .. }) = (op, &body.kind)
+        {
+            indices.push((inner, b));
+            body = b;
+        }
         let draws = uses::mention_draw(body).is_some();
         let rest = uses::mention_rest(e).is_some();
         let used: Vec<usize> = (0..outer.len())
@@ -201,7 +209,7 @@ impl Lowering<'_> {
             .collect();
         let mut axes: Vec<Axis> = used.iter().map(|&i| outer[i].clone()).collect();
         let rank = axes.len();
-        for i in indices {
+        for (i, body) in indices.iter().flat_map(|(is, body)| is.iter().map(move |i| (i, body))) {
             match i {
                 IndexDecl::Rest(_) => self.rest_axes(&mut axes),
                 IndexDecl::Index(id, explicit) => {
@@ -210,6 +218,7 @@ impl Lowering<'_> {
                 }
             }
         }
+        small_enough(&axes, e.span)?;
         // `..` may stand for no dimensions at all: then there is one term.
         if axes.len() == rank {
             return Ok((self.node(&axes, body, label)?, used));
@@ -469,19 +478,22 @@ impl Lowering<'_> {
 
     fn call(&mut self, f: &mut Frame, e: &Expr) -> Res<Value> {
         let (func, args) = function_call(e)?;
-        if let (Func::Floor | Func::Ceil, ExprKind::Binary(BinOp::Div, a, b)) = (func, &args[0].kind)
-            && let (Value::Idx(i), Value::Num(n)) = (self.value(f, a)?, self.value(f, b)?)
-            && n >= 1.0
-            && n.fract() == 0.0
-        {
-            let n = n as i64;
-            return Ok(Value::Idx(if func == Func::Floor {
-                divide(&i, n, &f.extents)
-            } else {
-                divide(&i.times(-1), n, &f.extents).times(-1)
-            }));
-        }
-        let mut v = self.value(f, args[0])?;
+        let mut v = match (func, &args[0].kind) {
+            (Func::Floor | Func::Ceil, ExprKind::Binary(BinOp::Div, a, b)) => {
+                match (self.value(f, a)?, self.value(f, b)?) {
+                    (Value::Idx(i), Value::Num(n)) if n >= 1.0 && n.fract() == 0.0 && n < 1e9 => {
+                        let n = n as i64;
+                        return Ok(Value::Idx(if func == Func::Floor {
+                            divide(&i, n, &f.extents)
+                        } else {
+                            divide(&i.times(-1), n, &f.extents).times(-1)
+                        }));
+                    }
+                    (a, b) => f.arithmetic(BinaryOp::Div, a, b).map_err(|_| not_number(args[0]))?,
+                }
+            }
+            _ => self.value(f, args[0])?,
+        };
         let fold = match func {
             Func::Min => Some(BinaryOp::Min),
             Func::Max => Some(BinaryOp::Max),
@@ -583,11 +595,11 @@ impl Lowering<'_> {
         if as_name(e).is_none_or(|n| f.index_of(&n.name).is_none()) && self.is_scalar(e) {
             let v = eval(e, Slash::Floor, &|n| self.scalars.get(n).cloned(), &mut Numbers)?;
             return match v {
-                Scalar::Int(i) => Ok(Index::constant(i)),
+                Scalar::Int(i) if i.abs() <= i64::from(i32::MAX) => Ok(Index::constant(i)),
                 other => Err(Diagnostic::new(
                     &codes::PRIM_AFFINE,
                     e.span,
-                    format!("an index is a whole number, not {other}"),
+                    format!("an index is a whole number of at most 31 bits, not {other}"),
                 )),
             };
         }
@@ -605,6 +617,13 @@ impl Lowering<'_> {
                     (Some(c), None) if *op == BinOp::Mul => Some((&b, c)),
                     _ => None,
                 };
+                if !small(&a) || !small(&b) {
+                    return Err(Diagnostic::new(
+                        &codes::PRIM_ARITHMETIC,
+                        e.span,
+                        "the numbers in this index are too large",
+                    ));
+                }
                 match (op, constant) {
                     (BinOp::Add, _) => Ok(a.plus(&b, 1)),
                     (BinOp::Sub, _) => Ok(a.plus(&b, -1)),
@@ -669,7 +688,7 @@ impl Lowering<'_> {
 fn modulo(f: &mut Frame, a: Value, b: Value, e: &Expr) -> Res<Value> {
     match (&a, &b) {
         (Value::Num(x), Value::Num(y)) => return Ok(Value::Num(x - y * (x / y).floor())),
-        (Value::Idx(i), Value::Num(n)) if n.fract() == 0.0 && *n >= 1.0 => {
+        (Value::Idx(i), Value::Num(n)) if n.fract() == 0.0 && *n >= 1.0 && *n < 1e9 => {
             return Ok(Value::Idx(remainder(i, *n as i64, &f.extents)));
         }
         _ => {}
@@ -705,6 +724,22 @@ fn conflict(id: &Ident, a: (usize, Span), b: (usize, Span)) -> Diagnostic {
         .here(format!("0..{} here", a.0))
         .label(b.1, format!("0..{} here", b.0))
         .help(format!("if only a part is meant, give the range where `{0}` first stands: `{0}: ..`", id.name))
+}
+
+/// Loops that no machine finishes, and more loop variables than the IR numbers.
+fn small_enough(axes: &[Axis], span: Span) -> Res<()> {
+    let points = axes.iter().try_fold(1_u64, |n, a| n.checked_mul(a.extent as u64)).filter(|&n| n <= 1 << 48);
+    if points.is_some() && axes.len() <= 64 {
+        return Ok(());
+    }
+    Err(Diagnostic::new(&codes::PRIM_ARITHMETIC, span, "this loop is too large")
+        .note(format!("it runs over {}", axes.iter().map(|a| a.extent.to_string()).collect::<Vec<_>>().join(" x "))))
+}
+
+/// Whether sums and products of such indices cannot overflow.
+fn small(i: &Index) -> bool {
+    let limit = i64::from(i32::MAX);
+    i.constant.abs() <= limit && i.terms.iter().all(|(_, c)| c.abs() <= limit)
 }
 
 fn not_number(e: &Expr) -> Diagnostic {

@@ -185,7 +185,9 @@ impl Frame {
 
 fn indices(op: BinaryOp, a: &Value, b: &Value) -> Option<Index> {
     let whole = |v: &Value| match v {
-        Value::Idx(i) => Some(i.clone()),
+        Value::Idx(i) if i.terms.iter().all(|(_, c)| c.abs() < 1 << 31) && i.constant.abs() < 1 << 31 => {
+            Some(i.clone())
+        }
         Value::Num(x) if x.fract() == 0.0 && x.abs() < 1e9 => Some(Index::constant(*x as i64)),
         _ => None,
     };

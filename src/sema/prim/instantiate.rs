@@ -208,6 +208,13 @@ impl<'a> Use<'a> {
                 Dim::Expr(e) => shape.push(self.low.extent(e)?),
             }
         }
+        if shape.iter().try_fold(1_usize, |n, &e| n.checked_mul(e)).is_none_or(|n| n > 1 << 40) {
+            return Err(Diagnostic::new(
+                &codes::PRIM_ARITHMETIC,
+                span,
+                format!("`{}` is too large: {shape:?}", name.name),
+            ));
+        }
         let role = match kind {
             SlotKind::Param => Role::Param(init::initializer(init, &self.low.scalars, shape.len())?),
             SlotKind::State => Role::State(init::initializer(init, &self.low.scalars, shape.len())?),

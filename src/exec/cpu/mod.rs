@@ -1,0 +1,350 @@
+//! The CPU executor: loop nests compiled by Cranelift, contractions by hand-written kernels.
+//!
+//! [`layout`] says where elements lie, [`schedule`] turns a graph into launches, [`plan`] places their buffers, and
+//! [`nest`] describes what a generated kernel does, apart from any network. [`codegen`] and [`point`] turn that into
+//! machine code, which [`cache`] keeps, for all programs of one executor. A second child of a space compiles nothing.
+//!
+//! A program runs on one thread, and its results do not depend on how many others run: the order of every sum is
+//! fixed by the nest. Subnormal numbers are taken as 0 during a run.
+
+mod cache;
+mod codegen;
+mod layout;
+mod math;
+mod memory;
+#[cfg(test)]
+#[allow(clippy::float_cmp, clippy::match_same_arms, reason = "a table of meanings")]
+mod naive;
+mod nest;
+mod plan;
+mod point;
+mod schedule;
+#[cfg(test)]
+#[allow(clippy::float_cmp, clippy::type_complexity, reason = "exact results are compared exactly")]
+mod tests;
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+pub use cache::Stats;
+pub use memory::CpuMemory;
+
+use self::cache::{Cache, Jit};
+use self::layout::{Aligned, Layout};
+use self::nest::{Fold, Nest};
+use self::schedule::{Home, Work, schedule};
+use crate::exec::{ExecError, Executor, Feed, Memory, Program};
+use crate::graph::ir::{draw, mix};
+use crate::graph::{DType, Graph, Role};
+
+/// The executor. Cheap to share: all workers use one, and its kernels.
+#[derive(Default)]
+pub struct Cpu {
+    cache: Arc<Cache>,
+    limit: Option<u64>,
+}
+
+impl Cpu {
+    /// Without a limit on memory.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Refuses programs that need more bytes for their intermediate tensors.
+    pub fn with_memory_limit(bytes: u64) -> Self {
+        Self { limit: Some(bytes), ..Self::default() }
+    }
+
+    /// What the kernel cache did so far.
+    pub fn stats(&self) -> Stats {
+        self.cache.stats()
+    }
+
+    /// The Cranelift code of all kernels of a graph, in the order of their launches (for `nasc build --emit clif`).
+    pub fn clif(&self, graph: &Graph) -> Result<String, ExecError> {
+        let mut text = String::new();
+        for l in schedule(graph)?.launches {
+            if let Work::Nest(nest) = &l.work {
+                let code = cache::clif(nest).map_err(ExecError::Internal)?;
+                let _ = writeln!(text, "; {}\n{code}", l.label);
+            }
+        }
+        Ok(text)
+    }
+}
+
+impl Executor for Cpu {
+    fn name(&self) -> &'static str {
+        "cpu"
+    }
+
+    fn compile(&self, graph: &Graph) -> Result<Box<dyn Program>, ExecError> {
+        Ok(Box::new(CpuProgram::new(graph, &self.cache, self.limit)?))
+    }
+
+    fn memory(&self) -> Box<dyn Memory> {
+        Box::new(CpuMemory::default())
+    }
+}
+
+/// What is behind a launch.
+enum Code {
+    Jit(Arc<Jit>),
+    Zero { elements: usize },
+    Random { stream: u64, layout: Layout },
+}
+
+struct Call {
+    code: Code,
+    /// Of each slot.
+    buffers: Vec<usize>,
+}
+
+/// A tensor that crosses the border of the program.
+struct Port {
+    name: String,
+    buffer: usize,
+    layout: Layout,
+    dtype: DType,
+    knob: Option<f64>,
+}
+
+struct CpuProgram {
+    calls: Vec<Call>,
+    /// Offset of each buffer in the arena, in elements.
+    offsets: Vec<Option<usize>>,
+    /// `(name, shape, buffer)` of persistent inputs.
+    persistent: Vec<(String, Vec<usize>, usize)>,
+    given: Vec<Port>,
+    outputs: Vec<Port>,
+    /// Elements of the arena, which is made at the first run.
+    size: usize,
+    arena: Option<Aligned>,
+    pointers: Vec<*mut u8>,
+    table: Vec<*mut u8>,
+    text: String,
+}
+
+// SAFETY: the pointers are into the program's own arena, or are set at the start of each run and not used after it.
+unsafe impl Send for CpuProgram {}
+
+impl CpuProgram {
+    fn new(graph: &Graph, cache: &Cache, limit: Option<u64>) -> Result<Self, ExecError> {
+        let schedule = schedule(graph)?;
+        let plan = plan::plan(&schedule.buffers);
+        let needed = (plan.size + layout::SLACK) as u64 * 4;
+        if let Some(limit) = limit
+            && needed > limit
+        {
+            return Err(ExecError::Memory { needed, limit });
+        }
+        let mut text = String::new();
+        let mut calls = Vec::with_capacity(schedule.launches.len());
+        for l in schedule.launches {
+            let what = describe(&l.work);
+            let code = match l.work {
+                Work::Nest(nest) => Code::Jit(cache.get(&nest)?),
+                Work::Zero => Code::Zero { elements: schedule.buffers[l.slots[0]].size },
+                Work::Random { stream, layout } => Code::Random { stream, layout },
+            };
+            let _ = writeln!(text, "{what}  buffers {:?}  {}", l.slots, l.label);
+            calls.push(Call { code, buffers: l.slots });
+        }
+        let _ = writeln!(text, "{} launches, {needed} bytes", calls.len());
+        let (mut persistent, mut given) = (Vec::new(), Vec::new());
+        for (id, input) in graph.inputs() {
+            let node = graph.node(id);
+            let Some((buffer, layout)) = schedule.places[id.0 as usize].clone() else { continue };
+            let port = |knob| Port { name: input.name.clone(), buffer, layout, dtype: node.dtype, knob };
+            match input.role {
+                Role::Param(_) | Role::State(_) => persistent.push((input.name.clone(), node.shape.clone(), buffer)),
+                Role::Data => given.push(port(None)),
+                Role::Knob(x) => given.push(port(Some(x))),
+            }
+        }
+        let outputs = graph
+            .outputs
+            .iter()
+            .zip(schedule.outputs)
+            .map(|((name, id), (buffer, layout))| Port {
+                name: name.clone(),
+                buffer,
+                layout,
+                dtype: graph.node(*id).dtype,
+                knob: None,
+            })
+            .collect();
+        debug_assert!(schedule.buffers.iter().all(|b| b.home == Home::Arena || b.size > 0));
+        Ok(Self {
+            calls,
+            offsets: plan.offsets,
+            persistent,
+            given,
+            outputs,
+            size: plan.size,
+            arena: None,
+            pointers: Vec::new(),
+            table: Vec::new(),
+            text,
+        })
+    }
+}
+
+fn describe(work: &Work) -> String {
+    match work {
+        Work::Zero => "zero".to_owned(),
+        Work::Random { stream, .. } => format!("random {stream}"),
+        Work::Nest(nest) => nest_text(nest),
+    }
+}
+
+fn nest_text(n: &Nest) -> String {
+    let what = match &n.fold {
+        Fold::None => "map".to_owned(),
+        Fold::Reduce(op) => format!("{op:?}").to_lowercase(),
+        Fold::Arg(true, _) => "argmax".to_owned(),
+        Fold::Arg(false, _) => "argmin".to_owned(),
+        Fold::Scatter => "scatter".to_owned(),
+    };
+    let (out, inner) = n.extents.split_at(n.outputs);
+    let lanes = n.vector.map_or("scalar".to_owned(), |v| format!("loop {v} in {} × 4", n.unroll));
+    format!("{what} {out:?} over {inner:?}, {lanes}, {} operations, {:08x}", n.body.len(), n.key() as u32)
+}
+
+impl Program for CpuProgram {
+    fn run(&mut self, feed: &Feed, memory: &mut dyn Memory) -> Result<Vec<crate::exec::Tensor>, ExecError> {
+        let memory = memory
+            .as_any()
+            .downcast_mut::<CpuMemory>()
+            .ok_or_else(|| ExecError::Internal("memory of another executor".to_owned()))?;
+        let size = self.size;
+        let base = self.arena.get_or_insert_with(|| Aligned::new(size)).base();
+        self.pointers.clear();
+        for offset in &self.offsets {
+            // SAFETY: offsets lie inside of the arena.
+            self.pointers.push(offset.map_or(std::ptr::null_mut(), |o| unsafe { base.add(o * 4) }));
+        }
+        for (name, shape, buffer) in &self.persistent {
+            let stored =
+                memory.find(name).ok_or_else(|| ExecError::Input(format!("the memory has no tensor `{name}`")))?;
+            if stored.shape != *shape {
+                return Err(ExecError::Input(format!(
+                    "`{name}` has shape {:?} in memory, but the program wants {shape:?}",
+                    stored.shape
+                )));
+            }
+            self.pointers[*buffer] = stored.data.base();
+        }
+        for port in &self.given {
+            if self.offsets[port.buffer].is_none() {
+                continue;
+            }
+            let to = self.pointers[port.buffer];
+            if let Some(initial) = port.knob {
+                let x = feed.knobs.iter().find(|k| k.0 == port.name).map_or(initial, |k| k.1);
+                let t =
+                    crate::exec::Tensor::float(&port.layout.shape, vec![x as f32; port.layout.shape.iter().product()]);
+                // SAFETY: the plan gave the port's buffer room for its layout.
+                unsafe { port.layout.write(&t, to) };
+                continue;
+            }
+            let t = feed
+                .data
+                .iter()
+                .find(|d| d.0 == port.name)
+                .ok_or_else(|| ExecError::Input(format!("no value is given for the input `{}`", port.name)))?
+                .1;
+            if t.shape != port.layout.shape || t.dtype() != port.dtype {
+                return Err(ExecError::Input(format!(
+                    "the input `{}` has shape {:?} ({:?}), but the program wants {:?} ({:?})",
+                    port.name,
+                    t.shape,
+                    t.dtype(),
+                    port.layout.shape,
+                    port.dtype
+                )));
+            }
+            // SAFETY: as above.
+            unsafe { port.layout.write(t, to) };
+        }
+        let flush = FlushSubnormals::new();
+        for call in &self.calls {
+            self.table.clear();
+            self.table.extend(call.buffers.iter().map(|&b| self.pointers[b]));
+            match &call.code {
+                // SAFETY: each slot's buffer has room for its tensor, whose places are all that the kernel touches.
+                Code::Jit(jit) => unsafe { jit.run(self.table.as_ptr()) },
+                // SAFETY: the buffer has that many elements.
+                Code::Zero { elements } => unsafe { std::ptr::write_bytes(self.table[0], 0, elements * 4) },
+                Code::Random { stream, layout } => {
+                    // SAFETY: the buffer has room for the layout.
+                    let to = unsafe { std::slice::from_raw_parts_mut(self.table[0].cast(), layout.size) };
+                    random(feed.seed, *stream, feed.step, layout, to);
+                }
+            }
+        }
+        drop(flush);
+        Ok(self
+            .outputs
+            .iter()
+            // SAFETY: outputs live to the end of the run, with room for their layout.
+            .map(|o| unsafe { o.layout.read(o.dtype, self.pointers[o.buffer]) })
+            .collect())
+    }
+
+    fn scratch_bytes(&self) -> u64 {
+        (self.size + layout::SLACK) as u64 * 4
+    }
+
+    fn describe(&self) -> String {
+        self.text.clone()
+    }
+}
+
+/// Fills a tensor with [`draw`]s; what depends on the stream only is computed once.
+fn random(seed: u64, stream: u64, step: u64, layout: &Layout, to: &mut [f32]) {
+    const WEYL: u64 = 0x9e37_79b9_7f4a_7c15;
+    let key = mix(seed ^ mix(stream ^ mix(step.wrapping_mul(WEYL))));
+    debug_assert_eq!(draw(seed, stream, step, 7).to_bits(), element(key, 7).to_bits());
+    layout.each(|i, o| to[o] = element(key, i as u64));
+}
+
+fn element(key: u64, i: u64) -> f32 {
+    (mix(key.wrapping_add(i.wrapping_mul(0x9e37_79b9_7f4a_7c15))) >> 40) as f32 * (1.0 / 16_777_216.0)
+}
+
+/// Takes subnormal numbers as 0 while it lives: they cost a hundred times as much, and mean nothing here.
+struct FlushSubnormals {
+    #[cfg(target_arch = "x86_64")]
+    before: u32,
+}
+
+impl FlushSubnormals {
+    #[cfg(target_arch = "x86_64")]
+    fn new() -> Self {
+        let mut before = 0u32;
+        // SAFETY: reads the control register of vector arithmetic, which every x86-64 has.
+        unsafe { std::arch::asm!("stmxcsr [{}]", in(reg) &raw mut before, options(nostack)) };
+        set_control(before | 0x8040);
+        Self { before }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn new() -> Self {
+        Self {}
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn set_control(x: u32) {
+    // SAFETY: only the flush bits differ from the state that Rust expects, and they are restored after the run, in
+    // which only generated code and kernels run that allow for them.
+    unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &raw const x, options(nostack)) };
+}
+
+impl Drop for FlushSubnormals {
+    fn drop(&mut self) {
+        #[cfg(target_arch = "x86_64")]
+        set_control(self.before);
+    }
+}
