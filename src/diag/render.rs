@@ -41,7 +41,7 @@ pub fn render(d: &Diagnostic, sources: &Sources, color: bool, width: usize) -> S
     if let Some(fix) = d.fix.as_ref().filter(|f| exists(sources, f.span)) {
         let mut help = wrap(&fix.title, text_width);
         if let Some((before, after)) = changed_line(sources, fix.span, &fix.text) {
-            help += &format!(":\n- {before}\n+ {after}");
+            help = format!("{help}:\n- {before}\n+ {after}");
         }
         report = report.with_help(help);
     }
@@ -54,7 +54,7 @@ pub fn render(d: &Diagnostic, sources: &Sources, color: bool, width: usize) -> S
     let word = if d.severity == Severity::Error { "Error" } else { "Warning" };
     let mut text = format!("[{}] {word}: {}\n", d.code.id, d.message);
     for note in d.notes.iter().chain(&d.help) {
-        text += &format!("  {}\n", wrap(note, text_width));
+        text = format!("{text}  {}\n", wrap(note, text_width));
     }
     text
 }

@@ -194,11 +194,15 @@ fn uses_of_a_name_are_numbered_per_scope() {
             }
             ExprKind::Call { callee, args } => {
                 uses(callee, out);
-                args.iter().for_each(|a| uses(&a.value, out));
+                for a in args {
+                    uses(&a.value, out);
+                }
             }
             ExprKind::Choose(c) => {
                 if let Domain::Alternatives(a) = &c.domain {
-                    a.iter().for_each(|a| uses(&a.value, out));
+                    for a in a {
+                        uses(&a.value, out);
+                    }
                 }
             }
             _ => {}

@@ -392,10 +392,9 @@ impl Printer<'_> {
         for (i, s) in stages.into_iter().rev().enumerate() {
             let here = self.line_between(end, s.span.start);
             parts.push(match (keep, i) {
-                (false, 0) => text(""),
+                // A break before the first `>>` would align nothing.
+                (_, 0) => text(""),
                 (false, _) => Doc::Line,
-                // The first break, if it is before the first `>>`, would align nothing.
-                (true, 0) => text(""),
                 (true, _) if here => Doc::Hard,
                 (true, _) => text(" "),
             });
@@ -429,8 +428,7 @@ impl Printer<'_> {
             let least = level(e);
             let fine = match (op, least) {
                 // Binds tighter than a sign on its left, looser than one on its right.
-                (BinOp::Pow, Level::Unary) => right,
-                (BinOp::Pow, Level::Pow) => right,
+                (BinOp::Pow, Level::Unary | Level::Pow) => right,
                 (_, l) if l == here => !right && !matches!(&e.kind, ExprKind::Binary(o, ..) if unclear(chain_end, *o)),
                 (_, l) => l > here,
             };
@@ -568,8 +566,10 @@ impl Printer<'_> {
             }
         }
         // What may be followed by more words of the same choice.
+        let given = c.given.is_some();
         let inner = |p: &mut Self, e: &Expr| match (&e.kind, level(e)) {
             (ExprKind::Choose(_), Level::Range) | (_, Level::Any | Level::Pipe) => p.parens(e),
+            _ if given && ends_in_choice(e) => p.parens(e),
             _ => p.expr(e),
         };
         match &c.domain {
@@ -581,7 +581,9 @@ impl Printer<'_> {
             Domain::In { range, step, log } => {
                 parts.extend([text(" in "), inner(self, range)]);
                 if let Some(step) = step {
-                    parts.extend([text(" step "), self.at_least(step, Level::Or)]);
+                    let closed = given && ends_in_choice(step);
+                    let step = if closed { self.parens(step) } else { self.at_least(step, Level::Or) };
+                    parts.extend([text(" step "), step]);
                 }
                 if *log {
                     parts.push(text(" log"));
@@ -670,6 +672,18 @@ fn unclear(outer: BinOp, inner: BinOp) -> bool {
     matches!((outer, inner), (BinOp::Mul | BinOp::Rem, BinOp::Div) | (BinOp::Mul | BinOp::Div, BinOp::Rem))
 }
 
+/// Does its text end in a choice, which would take a `given` that follows?
+fn ends_in_choice(e: &Expr) -> bool {
+    match &e.kind {
+        ExprKind::Choose(_) => true,
+        ExprKind::Binary(_, _, x)
+        | ExprKind::Unary(_, x)
+        | ExprKind::Reduce { body: x, .. }
+        | ExprKind::Range { hi: Some(x), .. } => ends_in_choice(x),
+        _ => false,
+    }
+}
+
 /// The `if` of `else if`.
 fn else_if(body: &Body) -> Option<&Expr> {
     let value = body.value.as_deref().filter(|_| body.stmts.is_empty())?;
@@ -705,7 +719,7 @@ fn quoted(s: &str) -> String {
             '\0' => out += "\\0",
             '"' => out += "\\\"",
             '\\' => out += "\\\\",
-            c if c.is_control() => out += &format!("\\u{{{:x}}}", u32::from(c)),
+            c if c.is_control() => out.extend(c.escape_unicode()),
             c => out.push(c),
         }
     }

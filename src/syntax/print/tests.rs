@@ -121,7 +121,7 @@ mod properties {
     use crate::syntax::generate;
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
         fn printed_trees_read_back(module in generate::module()) {
@@ -157,7 +157,7 @@ mod properties {
             let tokens = lex::scan(FileId(0), text).tokens;
             let mut out = String::new();
             let (mut at, mut seed) = (0, seed);
-            for (i, t) in tokens.iter().enumerate() {
+            for t in &tokens {
                 out += &text[at..t.start];
                 seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 // Not between what must touch.
@@ -166,7 +166,6 @@ mod properties {
                 }
                 out += &text[t.start..t.end];
                 at = t.end;
-                let _ = i;
             }
             out += &text[at..];
             let (_, errors) = parse(FileId(0), &out);
@@ -306,11 +305,10 @@ mod properties {
 
 /// The tree without positions and without documentation, which moved comments may change.
 fn bare_shape(text: &str) -> String {
-    fn clear(items: &mut [crate::syntax::ast::Item]) {
-        items.iter_mut().for_each(|i| i.doc.clear());
-    }
     let mut module = parse(FileId(0), text).0;
-    clear(&mut module.items);
+    for item in &mut module.items {
+        item.doc.clear();
+    }
     let text = shape(&module);
     // Declarations inside bodies keep theirs in the text.
     let mut out = String::new();
