@@ -1,6 +1,8 @@
 //! Text to tree and back.
 
 pub mod ast;
+#[cfg(test)]
+mod generate;
 pub mod lex;
 pub mod parse;
 pub mod print;

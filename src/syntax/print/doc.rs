@@ -95,7 +95,7 @@ impl Doc {
             Doc::Text(s) => out.push_str(s),
             Doc::Line => out.push(' '),
             Doc::Either(s, _) => out.push_str(s),
-            Doc::Hard | Doc::Blank => out.push_str("  "),
+            Doc::Hard | Doc::Blank => out.push_str(if out.ends_with('{') { " " } else { "  " }),
             Doc::Soft | Doc::Comment(..) => {}
             Doc::All(parts) => parts.iter().for_each(|p| p.write_flat(out)),
             Doc::Nest(_, d) | Doc::Align(d) | Doc::Group(d, _) => d.write_flat(out),

@@ -105,7 +105,7 @@ fn first_char(e: &Expr) -> char {
         ExprKind::Range { lo, .. } => lo.as_ref().map_or('.', |a| first_char(a)),
         ExprKind::Unary(UnOp::Neg, _) => '-',
         ExprKind::Record(_) | ExprKind::Map(_) | ExprKind::Body(_) => '{',
-        ExprKind::Name(_) => 'a',
+        ExprKind::Name(_) | ExprKind::Reduce { .. } => 'a',
         ExprKind::Choose(_) => 'c',
         ExprKind::Lambda { params, .. } if params.len() == 1 => 'a',
         _ => '?',
@@ -392,10 +392,9 @@ impl Printer<'_> {
         for (i, s) in stages.into_iter().rev().enumerate() {
             let here = self.line_between(end, s.span.start);
             parts.push(match (keep, i) {
-                (false, 0) => text(""),
+                // A break before the first `>>` would align nothing.
+                (_, 0) => text(""),
                 (false, _) => Doc::Line,
-                // The first break, if it is before the first `>>`, would align nothing.
-                (true, 0) => text(""),
                 (true, _) if here => Doc::Hard,
                 (true, _) => text(" "),
             });
@@ -429,8 +428,7 @@ impl Printer<'_> {
             let least = level(e);
             let fine = match (op, least) {
                 // Binds tighter than a sign on its left, looser than one on its right.
-                (BinOp::Pow, Level::Unary) => right,
-                (BinOp::Pow, Level::Pow) => right,
+                (BinOp::Pow, Level::Unary | Level::Pow) => right,
                 (_, l) if l == here => !right && !matches!(&e.kind, ExprKind::Binary(o, ..) if unclear(chain_end, *o)),
                 (_, l) => l > here,
             };
@@ -568,8 +566,10 @@ impl Printer<'_> {
             }
         }
         // What may be followed by more words of the same choice.
+        let given = c.given.is_some();
         let inner = |p: &mut Self, e: &Expr| match (&e.kind, level(e)) {
             (ExprKind::Choose(_), Level::Range) | (_, Level::Any | Level::Pipe) => p.parens(e),
+            _ if given && ends_in_choice(e) => p.parens(e),
             _ => p.expr(e),
         };
         match &c.domain {
@@ -581,7 +581,9 @@ impl Printer<'_> {
             Domain::In { range, step, log } => {
                 parts.extend([text(" in "), inner(self, range)]);
                 if let Some(step) = step {
-                    parts.extend([text(" step "), self.at_least(step, Level::Or)]);
+                    let closed = given && ends_in_choice(step);
+                    let step = if closed { self.parens(step) } else { self.at_least(step, Level::Or) };
+                    parts.extend([text(" step "), step]);
                 }
                 if *log {
                     parts.push(text(" log"));
@@ -639,13 +641,9 @@ impl Printer<'_> {
         for (i, (name, value)) in fields.iter().enumerate() {
             parts.push(self.lead(starts[i], true));
             if i > 0 {
-                parts.push(if broken { Doc::Hard } else { all([Doc::Either(" ", ""), Doc::Line]) });
+                parts.extend([Doc::Either(" ", ""), Doc::Line]);
             }
-            let pad = &"    "[..width - name.len()];
-            parts.push(text(*name));
-            if broken {
-                parts.push(text(pad));
-            }
+            parts.extend([text(*name), Doc::Either("", &"    "[..width - name.len()])]);
             parts.push(self.after_sign("=", value));
         }
         parts.push(self.lead(end.saturating_sub(1), true));
@@ -672,6 +670,18 @@ impl Printer<'_> {
 /// `a / b * c` reads like `a / (b * c)`, and division rounds: the quotient gets parentheses.
 fn unclear(outer: BinOp, inner: BinOp) -> bool {
     matches!((outer, inner), (BinOp::Mul | BinOp::Rem, BinOp::Div) | (BinOp::Mul | BinOp::Div, BinOp::Rem))
+}
+
+/// Does its text end in a choice, which would take a `given` that follows?
+fn ends_in_choice(e: &Expr) -> bool {
+    match &e.kind {
+        ExprKind::Choose(_) => true,
+        ExprKind::Binary(_, _, x)
+        | ExprKind::Unary(_, x)
+        | ExprKind::Reduce { body: x, .. }
+        | ExprKind::Range { hi: Some(x), .. } => ends_in_choice(x),
+        _ => false,
+    }
 }
 
 /// The `if` of `else if`.
@@ -709,7 +719,7 @@ fn quoted(s: &str) -> String {
             '\0' => out += "\\0",
             '"' => out += "\\\"",
             '\\' => out += "\\\\",
-            c if c.is_control() => out += &format!("\\u{{{:x}}}", u32::from(c)),
+            c if c.is_control() => out.extend(c.escape_unicode()),
             c => out.push(c),
         }
     }

@@ -59,18 +59,18 @@ impl Printer<'_> {
             ItemKind::Environment(e) => {
                 let params = if e.params.is_empty() { text("") } else { self.params(&e.params) };
                 let head = all([text(format!("environment {}", e.name.name)), params, text(" {")]);
-                let states = e.state.iter().map(|s| (s.0.span.start, Ok(s)));
-                let mut members: Vec<(u32, Result<&(Ident, crate::syntax::ast::Expr), &Fun>)> =
-                    states.chain(e.funs.iter().map(|f| (f.name.span.start, Err(f)))).collect();
-                members.sort_by_key(|m| m.0);
                 let mut parts = Vec::new();
-                for (at, m) in members {
-                    let start = self.before(at);
-                    parts.extend([self.lead(start, true), Doc::Hard]);
-                    parts.push(match m {
-                        Ok((name, value)) => all([text(format!("state {}", name.name)), self.after_sign("=", value)]),
-                        Err(f) => self.fun(f),
-                    });
+                let mut funs = e.funs.iter().peekable();
+                for (name, value) in &e.state {
+                    while let Some(f) = funs.next_if(|f| f.name.span.start < name.span.start) {
+                        parts.push(self.member(&f.name, |p| p.fun(f)));
+                    }
+                    parts.push(
+                        self.member(name, |p| all([text(format!("state {}", name.name)), p.after_sign("=", value)])),
+                    );
+                }
+                for f in funs {
+                    parts.push(self.member(&f.name, |p| p.fun(f)));
                 }
                 parts.push(self.lead(close, true));
                 all([head, nest(all(parts)), Doc::Hard, text("}")])
@@ -90,6 +90,12 @@ impl Printer<'_> {
                 all([text(format!("algorithm {} {{", a.name.name)), nest(all(parts)), Doc::Hard, text("}")])
             }
         }
+    }
+
+    /// A member of an environment, on a line of its own.
+    fn member(&mut self, name: &Ident, one: impl FnOnce(&mut Self) -> Doc) -> Doc {
+        let start = self.before(name.span.start);
+        all([self.lead(start, true), Doc::Hard, one(self)])
     }
 
     fn arch(&mut self, a: &Arch) -> Doc {
