@@ -4,8 +4,11 @@ use super::*;
 use crate::syntax::parse::parse;
 
 fn fixtures() -> Vec<(String, String)> {
-    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/syntax");
-    let all = std::fs::read_dir(dir).expect("fixtures").map(|f| f.expect("entry").path());
+    let list = |dir: &str| {
+        let all = std::fs::read_dir(format!("{}/{dir}", env!("CARGO_MANIFEST_DIR"))).expect("a folder of programs");
+        all.map(|f| f.expect("entry").path())
+    };
+    let all = list("tests/syntax").chain(list("stdlib"));
     let mut all: Vec<_> = all
         .filter(|p| p.extension().is_some_and(|e| e == "nas"))
         .map(|p| (p.display().to_string(), std::fs::read_to_string(&p).expect("readable")))
