@@ -332,7 +332,7 @@ impl<'a> Walker<'a, '_> {
             .iter()
             .map(|a| match &a.label {
                 Some(l) => l.name.clone(),
-                None => self.program.sources.slice(a.value.span).split_whitespace().collect::<Vec<_>>().join(" "),
+                None => crate::syntax::print::expr_text(&a.value),
             })
             .collect();
         for (i, t) in texts.iter().enumerate() {
