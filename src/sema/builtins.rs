@@ -40,4 +40,5 @@ builtins! {
     Reversed "reversed" "`reversed(xs)`: the elements from last to first",
     Flatten "flatten" "`flatten(xss)`: the elements of the elements",
     Map "map" "`map(xs, f)`: f of each element",
+    Scan "scan" "`scan(f, xs, h0)`: f(x, h) along axis 1 of xs with one set of weights and decisions, from the state h0; the list of states",
 }

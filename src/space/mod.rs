@@ -9,6 +9,8 @@ pub mod sample;
 pub mod value;
 
 #[cfg(test)]
+mod std_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};

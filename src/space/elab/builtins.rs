@@ -260,6 +260,17 @@ impl<'a> Elab<'a, '_> {
                 let pairs: Vec<_> = pairs.collect();
                 Ok(Value::List(Rc::new(pairs)))
             }
+            Builtin::Scan => {
+                wants(3..=3, self)?;
+                let Value::Tensor(xs) = &inputs[1] else {
+                    return self.error(
+                        &codes::WRONG_TYPE,
+                        span,
+                        format!("`scan` runs along a tensor, not {}", inputs[1].kind()),
+                    );
+                };
+                self.scan(&inputs[0].clone(), &xs.clone(), inputs[2].clone(), span)
+            }
             Builtin::Map => {
                 wants(2..=2, self)?;
                 let Some(xs) = self.elements(&inputs[0], span)? else { return Ok(Value::Poison) };

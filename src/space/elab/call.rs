@@ -150,6 +150,10 @@ impl<'a> Elab<'a, '_> {
 
     /// Calls a declaration. Without its tensors it is an operation that waits for them.
     pub(crate) fn call_item(&mut self, item: &Rc<Item<'a>>, args: Vec<Argument<'a>>, span: Span) -> R<Value<'a>> {
+        // What was reported once is not reported again in other words.
+        if args.iter().any(|a| matches!(a.value, Value::Poison)) {
+            return Ok(Value::Poison);
+        }
         let params = item.decl.params();
         let tensors: Vec<&'a ast::Param> = params.iter().filter(|p| matches!(p.kind, ParamKind::Tensor(_))).collect();
         let first_is_tensor = args
@@ -467,10 +471,6 @@ impl<'a> Elab<'a, '_> {
     pub(crate) fn require_positive(&mut self, dims: &[Num], what: &str, span: Span) -> R<()> {
         for &d in dims {
             if matches!(d, Num::Int(i) if i >= 1) {
-                continue;
-            }
-            // An unknown extent is at least 1, and so is what rounds it up; only differences can reach 0.
-            if !d.is_known() && self.int_bounds(d).is_none() {
                 continue;
             }
             let ok = self.syms.cmp(Cmp::Le, Num::Int(1), d);

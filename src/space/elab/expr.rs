@@ -471,6 +471,10 @@ impl<'a> Elab<'a, '_> {
             return Some((i, i));
         }
         let vars: Vec<_> = self.syms.support(n).into_iter().collect();
+        if vars.is_empty() {
+            let (lo, hi) = self.syms.interval(n);
+            return (lo != i64::MIN && hi != i64::MAX).then_some((lo, hi));
+        }
         let total = vars.iter().fold(1u64, |t, v| t.saturating_mul(u64::from(self.syms.width(*v))));
         if total > crate::sema::sym::MAX_COMBINATIONS {
             return None;
