@@ -222,7 +222,7 @@ impl<'a> Elab<'a, '_> {
         if endless || self.calls.len() >= MAX_CALLS {
             // What calls itself is what is active most often, not what happened to be called last.
             let often = |name: &str| self.calls.iter().filter(|c| c.name == name).count();
-            let (name, span) = match self.calls.iter().rev().max_by_key(|c| often(c.name)) {
+            let (name, span) = match self.calls.iter().max_by_key(|c| often(c.name)) {
                 Some(c) if !endless => (c.name, c.span),
                 _ => (name, span),
             };
