@@ -15,8 +15,8 @@ use super::types::Type;
 use crate::base::Span;
 use crate::diag::{Diagnostic, codes};
 
-/// How deep calls may nest.
-pub const MAX_CALLS: i64 = 2000;
+/// How deep calls may nest: frames of a kilobyte fit a thread's usual two megabytes twice.
+pub const MAX_CALLS: i64 = 1000;
 
 /// One run. Generated code reads the first two fields at their offsets, 0 and 8.
 #[repr(C)]

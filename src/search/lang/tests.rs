@@ -531,3 +531,31 @@ fn loaded_programs_see_the_library_and_their_items() {
         assert!(Program::compile(&env, &item).is_ok());
     }
 }
+
+#[test]
+fn the_pages_of_static_errors_have_examples_that_produce_them() {
+    use crate::diag::codes;
+    let mut tried = 0;
+    for info in codes::ALL.iter().filter(|c| c.id.starts_with("E070") || c.id.starts_with("E071") || c.id == "E0790") {
+        let example = info.page.split("```nas").nth(1).and_then(|t| t.split("```").next()).unwrap_or_else(|| panic!("{}", info.id));
+        let env = env(example);
+        let found = env.scopes[1].names.keys().any(|name| {
+            let item = env.fun(1, name).unwrap_or_else(|| panic!()).clone();
+            Program::compile(&env, &item).is_err_and(|ds| ds.iter().any(|d| d.code.id == info.id))
+        });
+        assert!(found, "the example of {} does not produce it", info.id);
+        tried += 1;
+    }
+    assert_eq!(tried, 14);
+}
+
+#[test]
+fn odd_control_flow_keeps_counts_right() {
+    check("fn g(n: int) -> list<int> { var xs = [n]  loop { let ys = xs + [1]  if len(ys) > 3 { return ys }  xs = ys  if n > 5 { break } }  xs } fn f() { (g(1), g(9)) }", "([1, 1, 1, 1], [9, 1])");
+    check("fn g(b: bool) -> string { let s = { let t = \"x\"  if b { return t + \"!\" }  t }  s + \"?\" } fn f() { g(true) + g(false) }", "x!x?");
+    check("fn f() { var xs = [[1]]  let g = () => xs  xs = [[2]]  (g(), xs) }", "([[1]], [[2]])");
+    check("fn f() { var r = { a: { b: [1, 2] } }  r.a.b[1] += r.a.b[0]  r.a.b.push(len(r.a.b))  r }", "{ a: { b: [1, 3, 2] } }");
+    check("fn f() { var xs = [\"a\", \"b\"]  (xs[0], xs[1]) = (xs[1], xs[0])  for x in xs { for y in xs { if x == y { continue }  return [x + y] } }  xs }", "[ba]");
+    check("fn f() { let xs: list<option> = [1, 0.5, \"a\", [1, 2]]  (xs, xs[0] == 1, int(xs[0]) + 1) }", "([1, 0.5, a, [1, 2]], true, 2)");
+    check("fn f() { var x = if true { [1] } else { [] }  var y: list<int>? = x  x.push(2)  (x, y) }", "([1, 2], [1])");
+}
