@@ -228,12 +228,12 @@ impl<'a> Ordering<'a> {
         if let Some(val) = done[v.0 as usize] {
             return val;
         }
-        let insert = |op: Op, out: &mut Vec<Op>| match out.iter().position(|o| *o == op) {
-            Some(i) => Val(i as u32),
-            None => {
+        let insert = |op: Op, out: &mut Vec<Op>| {
+            let at = out.iter().position(|o| *o == op).unwrap_or_else(|| {
                 out.push(op);
-                Val(out.len() as u32 - 1)
-            }
+                out.len() - 1
+            });
+            Val(at as u32)
         };
         let op = &self.ops[v.0 as usize];
         let val = match op {
