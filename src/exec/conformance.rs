@@ -92,9 +92,8 @@ fn run(executor: &dyn Executor, case: &Case) -> Result<Vec<(String, Tensor)>, su
 }
 
 /// Numbers that are often treated wrongly, among ordinary ones.
-const SPECIAL: [f32; 14] = [
-    0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.75, 20.0, -20.0, 1e-3, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 7.0,
-];
+const SPECIAL: [f32; 14] =
+    [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.75, 20.0, -20.0, 1e-3, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 7.0];
 
 fn normal(name: &str, shape: &[usize]) -> Tensor {
     let mut s = Stream::new(5, name);
@@ -172,7 +171,13 @@ fn convolutions(cases: &mut Vec<Case>) {
         ("5x5", 2, [3, 8, 8], [4, 3, 5, 5], Conv { k: 5, pad: 2, ..plain }),
         ("grouped", 3, [6, 4, 4], [4, 3, 3, 3], Conv { groups: 2, ..plain }),
         ("depthwise", 3, [6, 5, 5], [6, 1, 3, 3], Conv { groups: 6, ..plain }),
-        ("depthwise, dilated, strided", 2, [4, 8, 8], [4, 1, 3, 3], Conv { groups: 4, dilation: 2, stride: 2, pad: 2, k: 3 }),
+        (
+            "depthwise, dilated, strided",
+            2,
+            [4, 8, 8],
+            [4, 1, 3, 3],
+            Conv { groups: 4, dilation: 2, stride: 2, pad: 2, k: 3 },
+        ),
         ("patches", 2, [3, 8, 8], [10, 3, 4, 4], Conv { k: 4, stride: 4, pad: 0, ..plain }),
     ] {
         let mut g = Graph::default();
@@ -333,7 +338,15 @@ fn operations(cases: &mut Vec<Case>) {
             b.binary(BinaryOp::Pow, v[0], p)
         });
         let t = Tensor::float(&[7], vec![-2.0, -0.5, 0.0, 1.0, f32::NAN, 3.0, 1.5]);
-        cases.push(case(&format!("power {power}"), { g.outputs.push(("y".into(), y)); g }, vec![("x", t)], 1e-5));
+        cases.push(case(
+            &format!("power {power}"),
+            {
+                g.outputs.push(("y".into(), y));
+                g
+            },
+            vec![("x", t)],
+            1e-5,
+        ));
     }
     let mut g = Graph::default();
     let (x, y) = (image(&mut g, &[12]), data(&mut g, "y", &[12]));
@@ -440,7 +453,12 @@ fn structure(cases: &mut Vec<Case>) {
         let turned = g.transpose("", twice, &[1, 0]);
         let part = g.slice("", turned, 0, 3, 17);
         let padded = g.pad("", part, 0, 2, 1);
-        cases.push(case(&format!("concat, reshape, transpose, slice, pad, batch {n}"), with_gradients(g, padded), vec![], 1e-5));
+        cases.push(case(
+            &format!("concat, reshape, transpose, slice, pad, batch {n}"),
+            with_gradients(g, padded),
+            vec![],
+            1e-5,
+        ));
 
         let mut g = Graph::default();
         let x = image(&mut g, &[n, 8, 3, 3]);
@@ -567,9 +585,7 @@ mod tests {
     #[test]
     fn differences_are_found() {
         for case in suite() {
-            let sums = |n: &crate::graph::Node| {
-                matches!(&n.kind, Kind::Equation(Equation { reduce: Some(r), .. }) if r.op == ReduceOp::Sum)
-            };
+            let sums = |n: &crate::graph::Node| matches!(&n.kind, Kind::Equation(Equation { reduce: Some(r), .. }) if r.op == ReduceOp::Sum);
             // Sums of one point, or over zeros, may agree.
             if case.graph.nodes.iter().any(sums) && case.name.starts_with("convolution") {
                 assert!(differs(&Wrong, &case).is_some(), "{}", case.name);

@@ -254,8 +254,8 @@ impl<'a> Ordering<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::*;
     use super::super::Graph;
+    use super::super::testing::*;
     use super::canonical_text;
 
     /// `conv(x, w0) + relu(conv(x, w1))`, built in one order or the other.
@@ -263,7 +263,8 @@ mod tests {
         let mut g = Graph::default();
         let x = data(&mut g, "x", &[2, 3, 4, 4]);
         let names = if swapped { ["b", "a"] } else { ["p", "q"] };
-        let weights = [0, 1].map(|k| if shared && k == 1 { None } else { Some(param(&mut g, names[k], &[3, 3, 3, 3])) });
+        let weights =
+            [0, 1].map(|k| if shared && k == 1 { None } else { Some(param(&mut g, names[k], &[3, 3, 3, 3])) });
         let (first, second) = (weights[0].unwrap(), weights[1].or(weights[0]).unwrap());
         let (p, q) = if swapped {
             let q = conv(&mut g, x, second, Conv::default());

@@ -113,13 +113,7 @@ fn zero() -> Kind {
 }
 
 /// The same guards and body in a simpler form; `None` where no point is left.
-fn body(
-    g: &Graph,
-    extents: &[usize],
-    guards: &[Guard],
-    ops: &[Op],
-    reducing: bool,
-) -> Option<(Vec<Guard>, Vec<Op>)> {
+fn body(g: &Graph, extents: &[usize], guards: &[Guard], ops: &[Op], reducing: bool) -> Option<(Vec<Guard>, Vec<Op>)> {
     let mut facts = Facts::new(extents, []);
     let mut body = Body::new(g, extents, reducing);
     for guard in guards {
@@ -256,7 +250,9 @@ struct Factors {
 
 fn factorize(g: &Graph, body: &[Op], shape: &[usize]) -> Factors {
     let facts = Facts::new(shape, []);
-    let fixed = |i: &Index| i.is_affine() && i.terms.iter().all(|(a, _)| matches!(a, Atom::Var(v) if (*v as usize) < shape.len()));
+    let fixed = |i: &Index| {
+        i.is_affine() && i.terms.iter().all(|(a, _)| matches!(a, Atom::Var(v) if (*v as usize) < shape.len()))
+    };
     let mut varies: Vec<bool> = Vec::with_capacity(body.len());
     for op in body {
         let mut v = match op {
@@ -305,9 +301,7 @@ pub fn reshapes(g: &mut Graph) {
                     return x;
                 }
                 node.kind = match uniform(g, x) {
-                    Some(c) => {
-                        Kind::Equation(Equation { reduce: None, guards: Vec::new(), body: vec![Op::Const(c)] })
-                    }
+                    Some(c) => Kind::Equation(Equation { reduce: None, guards: Vec::new(), body: vec![Op::Const(c)] }),
                     None => Kind::Reshape(x),
                 };
             }

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    DType, Graph, Guard, Index, Init, Kind, NodeId, ReduceOp, Role, UnaryOp, gradients, text, verify,
-};
+use super::{DType, Graph, Guard, Index, Init, Kind, NodeId, ReduceOp, Role, UnaryOp, gradients, text, verify};
 use crate::base::rng::Stream;
 use crate::exec::reference::evaluate_f64;
 
@@ -151,7 +149,8 @@ pub fn values(g: &Graph, given: &[(&str, Vec<f64>)]) -> BTreeMap<String, Vec<f64
     for (id, input) in g.inputs() {
         let node = g.node(id);
         let mut s = Stream::new(1, &input.name);
-        let v = (0..node.len()).map(|_| if node.dtype == DType::Int { s.below(3) as f64 } else { s.normal() }).collect();
+        let v =
+            (0..node.len()).map(|_| if node.dtype == DType::Int { s.below(3) as f64 } else { s.normal() }).collect();
         if !matches!(input.role, Role::Knob(_)) {
             out.insert(input.name.clone(), v);
         }
@@ -244,11 +243,8 @@ pub fn network(g: &mut Graph, n: usize) -> (NodeId, NodeId) {
 
 /// Gradients of the loss by all params, and a step of gradient descent with momentum 0.9 as updates.
 pub fn descend(g: &mut Graph, loss: NodeId) {
-    let weights: Vec<(NodeId, String)> = g
-        .inputs()
-        .filter(|(_, i)| matches!(i.role, Role::Param(_)))
-        .map(|(id, i)| (id, i.name.clone()))
-        .collect();
+    let weights: Vec<(NodeId, String)> =
+        g.inputs().filter(|(_, i)| matches!(i.role, Role::Param(_))).map(|(id, i)| (id, i.name.clone())).collect();
     let ids: Vec<NodeId> = weights.iter().map(|(id, _)| *id).collect();
     let rate = g.input("rate", Role::Knob(0.05), DType::Float, &[], None);
     let grads = gradients(g, loss, &ids);
