@@ -51,6 +51,28 @@ macro_rules! codes {
 
 codes! {
     SYNTAX = "E0101", "syntax error";
+    PROG_NAME = "E0701", "unknown name in a program";
+    PROG_MEMBER = "E0702", "no such field or method";
+    PROG_TYPE = "E0703", "wrong type in a program";
+    PROG_ARGUMENT = "E0704", "wrong argument";
+    PROG_MISSING = "E0705", "missing argument";
+    PROG_RETURN = "E0706", "a path without a result";
+    PROG_CONST = "E0707", "this cannot be changed";
+    PROG_JUMP = "E0708", "nothing to leave here";
+    PROG_UNKNOWN_TYPE = "E0709", "the type cannot be told";
+    PROG_RECURSION = "E0710", "recursive function without a result type";
+    PROG_ARCH = "E0711", "architecture construct in a program";
+    PROG_WHO = "E0712", "not available in this kind of program";
+    PROG_TWICE = "E0713", "a name stands twice";
+    PROG_OVERFLOW = "E0720", "a whole number is too large";
+    PROG_ZERO = "E0721", "division by zero";
+    PROG_BOUNDS = "E0722", "index out of bounds";
+    PROG_DEPTH = "E0723", "too many nested calls";
+    PROG_ABSENT = "E0724", "something is absent";
+    PROG_EMPTY = "E0725", "nothing to take from";
+    PROG_CONVERT = "E0726", "a value does not convert";
+    PROG_HOST = "E0727", "a runtime call failed";
+    PROG_LATER = "E0790", "not in this version";
     DUPLICATE_ITEM = "E0201", "an item is declared twice";
     UNKNOWN_MODULE = "E0202", "no such module";
     UNKNOWN_NAME = "E0203", "unknown name";

@@ -77,7 +77,9 @@ impl Diagnostic {
     /// Sets the text of the primary label.
     #[must_use]
     pub fn here(mut self, text: impl Into<String>) -> Self {
-        self.labels[0].text = text.into();
+        if let Some(primary) = self.labels.first_mut() {
+            primary.text = text.into();
+        }
         self
     }
 

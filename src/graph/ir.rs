@@ -285,7 +285,7 @@ pub enum CompareOp {
 }
 
 /// Element `i` of stream `stream` at step `step` under `seed`: uniform in [0, 1), with 24 random bits.
-/// Two rounds of the finalizer of MurmurHash3 over a Weyl sequence; the same arithmetic in every executor.
+/// Two rounds of the finalizer of `MurmurHash3` over a Weyl sequence; the same arithmetic in every executor.
 pub fn draw(seed: u64, stream: u64, step: u64, i: u64) -> f32 {
     let key = mix(seed ^ mix(stream ^ mix(step.wrapping_mul(0x9e37_79b9_7f4a_7c15))));
     let bits = mix(key.wrapping_add(i.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
@@ -435,7 +435,9 @@ impl Index {
                 Atom::Div(i, _) | Atom::Mod(i, _) => i.loads(f),
                 Atom::Load(t, at) => {
                     f(*t);
-                    at.iter().for_each(|i| i.loads(f));
+                    for i in at {
+                        i.loads(f);
+                    }
                 }
             }
         }
@@ -519,13 +521,19 @@ impl Node {
             Kind::Equation(e) | Kind::Arg(e) => (&e.guards, &e.body, &[]),
             Kind::Scatter(s) => (&s.guards, &s.body, &s.target),
         };
-        guards.iter().for_each(|g| g.index().loads(&mut f));
-        target.iter().for_each(|i| i.loads(&mut f));
+        for g in guards {
+            g.index().loads(&mut f);
+        }
+        for i in target {
+            i.loads(&mut f);
+        }
         for op in body {
             match op {
                 Op::Read(t, at) => {
                     f(*t);
-                    at.iter().for_each(|i| i.loads(&mut f));
+                    for i in at {
+                        i.loads(&mut f);
+                    }
                 }
                 Op::Index(i) => i.loads(&mut f),
                 Op::Test(g) => g.index().loads(&mut f),

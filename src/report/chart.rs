@@ -65,7 +65,8 @@ impl Frame {
         };
         let mut frame = Self { svg: open(WIDTH, HEIGHT, STYLE, title), x: widen(x), y: widen(y) };
         text(&mut frame.svg, LEFT, 26.0, 14.0, "start", "", title);
-        let xs: Vec<f64> = ticks(frame.x.0, frame.x.1, 8).into_iter().filter(|t| !whole_x || t.fract() == 0.0).collect();
+        let xs: Vec<f64> =
+            ticks(frame.x.0, frame.x.1, 8).into_iter().filter(|t| !whole_x || t.fract() == 0.0).collect();
         let ys = ticks(frame.y.0, frame.y.1, 6);
         for &t in &xs {
             let px = frame.px(t);
@@ -176,12 +177,8 @@ pub fn search_curve(trials: &[Arc<Trial>], name: &str) -> String {
             }
             None if t.failure.is_some() => {
                 let (px, py) = (frame.px(x), HEIGHT - BOTTOM - 6.0);
-                let _ = writeln!(
-                    frame.svg,
-                    r#"<path class="cross" d="M{:.1} {:.1}l6 6m0 -6l-6 6"/>"#,
-                    px - 3.0,
-                    py - 3.0
-                );
+                let _ =
+                    writeln!(frame.svg, r#"<path class="cross" d="M{:.1} {:.1}l6 6m0 -6l-6 6"/>"#, px - 3.0, py - 3.0);
             }
             None => {}
         }
@@ -202,10 +199,8 @@ pub fn learning_curves(trials: &[Arc<Trial>], name: &str) -> String {
     let steps = range(trials.iter().flat_map(|t| t.curve.iter().map(|p| p.0 as f64)));
     let (Some(x), Some(y)) = (steps, robust_range(values)) else { return nothing(title) };
     let mut frame = Frame::new(title, "step", name, x, y, true);
-    let best = trials
-        .iter()
-        .filter(|t| t.reward().is_some())
-        .reduce(|a, b| if b.reward() > a.reward() { b } else { a });
+    let best =
+        trials.iter().filter(|t| t.reward().is_some()).reduce(|a, b| if b.reward() > a.reward() { b } else { a });
     let (low, high) = frame.y;
     let points = |curve: &[Point]| -> Vec<(f64, f64)> {
         curve.iter().filter(|p| p.1.is_finite()).map(|&(s, v)| (s as f64, v.clamp(low, high))).collect()
@@ -227,9 +222,11 @@ pub fn learning_curves(trials: &[Arc<Trial>], name: &str) -> String {
 /// Two metrics of every trial; the Pareto front of the rewards stands out.
 pub fn pareto(trials: &[Arc<Trial>], x_metric: &str, y_metric: &str) -> String {
     let title = format!("{y_metric} against {x_metric}");
-    let at = |t: &Trial| Some((t.metric(x_metric)?, t.metric(y_metric)?)).filter(|p| p.0.is_finite() && p.1.is_finite());
+    let at =
+        |t: &Trial| Some((t.metric(x_metric)?, t.metric(y_metric)?)).filter(|p| p.0.is_finite() && p.1.is_finite());
     let points: Vec<(f64, f64)> = trials.iter().filter_map(|t| at(t)).collect();
-    let (Some(x), Some(y)) = (range(points.iter().map(|p| p.0)), robust_range(points.iter().map(|p| p.1).collect())) else {
+    let (Some(x), Some(y)) = (range(points.iter().map(|p| p.0)), robust_range(points.iter().map(|p| p.1).collect()))
+    else {
         return nothing(&title);
     };
     let mut frame = Frame::new(&title, x_metric, y_metric, x, y, false);

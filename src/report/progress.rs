@@ -202,7 +202,8 @@ impl Observer for Progress {
         match event {
             Event::Started { trial, until, curve, .. } => {
                 let bar = matches!(self.mode, Mode::Terminal(_)).then(|| {
-                    let plain = ProgressStyle::with_template("  {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+                    let plain =
+                        ProgressStyle::with_template("  {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
                     self.bars.add(ProgressBar::new_spinner().with_style(plain))
                 });
                 let running = Running { bar, curve: curve.clone(), until: *until };

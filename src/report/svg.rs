@@ -227,14 +227,19 @@ pub(super) fn open(width: f64, height: f64, style: &str, title: &str) -> String 
 /// Style sheets with variables are short to write; several SVG programs know none, so they are put in: first all rules
 /// with the light colours, then those that mention a colour again, inside the dark media query, with the dark ones.
 fn resolve(style: &str) -> String {
-    let Some((light, rest)) = style.strip_prefix(".nasc{").and_then(|s| s.split_once('}')) else { return style.to_owned() };
-    let Some((dark, rules)) = rest.strip_prefix("@media(prefers-color-scheme:dark){.nasc{").and_then(|s| s.split_once("}}")) else {
+    let Some((light, rest)) = style.strip_prefix(".nasc{").and_then(|s| s.split_once('}')) else {
+        return style.to_owned();
+    };
+    let Some((dark, rules)) =
+        rest.strip_prefix("@media(prefers-color-scheme:dark){.nasc{").and_then(|s| s.split_once("}}"))
+    else {
         return style.to_owned();
     };
     let put = |rules: &str, colours: &str| {
-        colours.split(';').filter_map(|c| c.split_once(':')).fold(rules.to_owned(), |text, (name, value)| {
-            text.replace(&format!("var({name})"), value)
-        })
+        colours
+            .split(';')
+            .filter_map(|c| c.split_once(':'))
+            .fold(rules.to_owned(), |text, (name, value)| text.replace(&format!("var({name})"), value))
     };
     let coloured: String = rules.split_inclusive('}').filter(|r| r.contains("var(")).collect();
     format!("{}@media(prefers-color-scheme:dark){{{}}}", put(rules, light), put(&coloured, dark))
@@ -389,7 +394,11 @@ fn draw_edge(svg: &mut String, dag: &Dag, l: &Layout, piece: &Piece, place: &dyn
             let bend = (p.main - before.main) * 0.5;
             let a = place(Point { main: before.main + bend, ..before });
             let b = place(Point { main: p.main - bend, ..p });
-            let _ = write!(path, "C{:.1} {:.1} {:.1} {:.1} {:.1} {:.1}", a.cross, a.main, b.cross, b.main, at.cross, at.main);
+            let _ = write!(
+                path,
+                "C{:.1} {:.1} {:.1} {:.1} {:.1} {:.1}",
+                a.cross, a.main, b.cross, b.main, at.cross, at.main
+            );
         }
     }
     let look = match edge.kind {
@@ -435,7 +444,12 @@ pub(super) mod tests {
     }
 
     fn edge(from: usize, to: usize, label: &str) -> Edge {
-        Edge { from, to, label: label.into(), kind: if label.is_empty() { Kind::Other } else { Kind::of_operation(label) } }
+        Edge {
+            from,
+            to,
+            label: label.into(),
+            kind: if label.is_empty() { Kind::Other } else { Kind::of_operation(label) },
+        }
     }
 
     /// A cell as the NAS-Bench-201 paper draws it.
@@ -483,10 +497,15 @@ pub(super) mod tests {
                 3 => ("batch_norm", Kind::Pointwise),
                 _ => ("conv(64, 3)", Kind::Compute),
             };
-            nodes.push(Node { detail: format!("{}×{}×{}", 16 + i, 32 >> (i / 10), 32 >> (i / 10)), ..node(label, kind, &[]) });
+            nodes.push(Node {
+                detail: format!("{}×{}×{}", 16 + i, 32 >> (i / 10), 32 >> (i / 10)),
+                ..node(label, kind, &[])
+            });
             edges.push(edge(i - 1, i, ""));
         }
-        for (a, b) in [(1, 4), (2, 8), (3, 5), (7, 12), (9, 20), (10, 14), (15, 18), (16, 29), (20, 26), (21, 23), (5, 25)] {
+        for (a, b) in
+            [(1, 4), (2, 8), (3, 5), (7, 12), (9, 20), (10, 14), (15, 18), (16, 29), (20, 26), (21, 23), (5, 25)]
+        {
             edges.push(edge(a, b, ""));
         }
         nodes.push(node("classes", Kind::Output, &[]));
@@ -496,7 +515,10 @@ pub(super) mod tests {
 
     /// Stem, nested cells with two inputs each, head.
     pub fn network() -> Dag {
-        let mut nodes = vec![Node { detail: "3×32×32".into(), ..node("image", Kind::Input, &[]) }, node("conv(16, 3)", Kind::Compute, &[])];
+        let mut nodes = vec![
+            Node { detail: "3×32×32".into(), ..node("image", Kind::Input, &[]) },
+            node("conv(16, 3)", Kind::Compute, &[]),
+        ];
         let mut edges = vec![edge(0, 1, "")];
         let (mut before, mut last) = (1, 1);
         for c in 0..4 {
@@ -523,7 +545,8 @@ pub(super) mod tests {
             }
             (before, last) = (last, first + 6);
         }
-        for (label, kind) in [("global_avg_pool", Kind::Pool), ("linear(10)", Kind::Compute), ("classes", Kind::Output)] {
+        for (label, kind) in [("global_avg_pool", Kind::Pool), ("linear(10)", Kind::Compute), ("classes", Kind::Output)]
+        {
             edges.push(edge(nodes.len() - 1, nodes.len(), ""));
             nodes.push(node(label, kind, &[]));
         }

@@ -34,7 +34,9 @@ pub fn table(columns: &[Column], rows: &[Vec<String>], width: usize) -> String {
     let natural: Vec<usize> = columns
         .iter()
         .enumerate()
-        .map(|(c, column)| rows.iter().filter_map(|r| r.get(c)).map(|s| s.width()).chain([column.name.width()]).max().unwrap_or(0))
+        .map(|(c, column)| {
+            rows.iter().filter_map(|r| r.get(c)).map(|s| s.width()).chain([column.name.width()]).max().unwrap_or(0)
+        })
         .collect();
     let least = |c: usize| if columns[c].elastic { natural[c].min(12) } else { natural[c] };
     let mut shown: Vec<usize> = (0..columns.len()).collect();
@@ -151,7 +153,9 @@ pub fn trials(trials: &[Arc<Trial>], width: usize) -> String {
     }
     let objectives = trials.iter().map(|t| t.rewards.len()).max().unwrap_or(0);
     // A lone objective that equals a metric would be the same column twice.
-    let plain = |t: &Arc<Trial>| t.rewards.first().is_none_or(|r| t.metrics.first().is_some_and(|m| m.1.to_bits() == r.to_bits()));
+    let plain = |t: &Arc<Trial>| {
+        t.rewards.first().is_none_or(|r| t.metrics.first().is_some_and(|m| m.1.to_bits() == r.to_bits()))
+    };
     let reward = objectives == 1 && !trials.iter().all(plain);
     let mut columns = vec![Column { name: "trial".into(), align: Align::Right, elastic: false }];
     columns.push(Column { name: "status".into(), align: Align::Left, elastic: false });
@@ -224,7 +228,11 @@ pub(super) mod tests {
                     repeat: 0,
                     status: if failed { Status::Failed } else { Status::Done },
                     same_as: None,
-                    metrics: if failed { vec![] } else { vec![("accuracy".into(), accuracy), ("params".into(), params)] },
+                    metrics: if failed {
+                        vec![]
+                    } else {
+                        vec![("accuracy".into(), accuracy), ("params".into(), params)]
+                    },
                     rewards: if failed { vec![] } else { vec![accuracy, -params] },
                     curve: (1..=10).map(|s| (s, accuracy * (1.0 - (-(s as f64) * 0.4).exp()))).collect(),
                     epochs: 10,
@@ -254,7 +262,11 @@ pub(super) mod tests {
 
     #[test]
     fn columns_line_up_whatever_the_script() {
-        let columns = [("name", Align::Left), ("n", Align::Right)].map(|(name, align)| Column { name: name.into(), align, elastic: align == Align::Left });
+        let columns = [("name", Align::Left), ("n", Align::Right)].map(|(name, align)| Column {
+            name: name.into(),
+            align,
+            elastic: align == Align::Left,
+        });
         let rows = [["注意力", "1"], ["é", "22"], ["a\tb", "333"]].map(|r| r.map(str::to_owned).to_vec());
         let text = table(&columns, &rows, 80);
         assert_eq!(text, "name      n\n──────  ───\n注意力    1\né        22\na b     333\n");
@@ -266,6 +278,9 @@ pub(super) mod tests {
     fn numbers_and_times_are_short() {
         let got = [0.97139, 12.345, 0.0, -0.5, 3.0, 1_234_567.0, 123_456.0, 1e-9, f64::NAN, 99_999.5].map(short);
         assert_eq!(got, ["0.9714", "12.35", "0", "-0.5000", "3", "1.23M", "123.46k", "1.00e-9", "NaN", "99999.5"]);
-        assert_eq!([0.44, 12.3, 59.7, 185.0, 3599.9, 7620.0].map(duration), ["0.4s", "12s", "1m 00s", "3m 05s", "1h 00m", "2h 07m"]);
+        assert_eq!(
+            [0.44, 12.3, 59.7, 185.0, 3599.9, 7620.0].map(duration),
+            ["0.4s", "12s", "1m 00s", "3m 05s", "1h 00m", "2h 07m"]
+        );
     }
 }

@@ -1,3 +1,4 @@
-//! The search side: what runs a strategy.
+//! The search side: the programs that move a search, and what runs them.
 
 pub mod engine;
+pub mod lang;

@@ -114,6 +114,11 @@ impl Program {
     }
 }
 
+/// Functions of one name are told apart by how many parameters they have.
+fn overloads(a: &Item, b: &Item) -> bool {
+    matches!((&a.kind, &b.kind), (ItemKind::Fun(f), ItemKind::Fun(g)) if f.params.len() != g.params.len())
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
     Std(String),
@@ -135,7 +140,9 @@ impl Loader {
         let mut scope: BTreeMap<String, ItemRef> = BTreeMap::new();
         for (i, item) in ast.items.iter().enumerate() {
             let Some(ident) = item_name(item) else { continue };
-            if let Some(old) = scope.insert(ident.name.clone(), ItemRef { module: id, item: i as u32 }) {
+            if let Some(old) = scope.insert(ident.name.clone(), ItemRef { module: id, item: i as u32 })
+                && !overloads(&ast.items[old.item as usize], item)
+            {
                 let first = item_name(&ast.items[old.item as usize]).map_or(ident.span, |n| n.span);
                 self.errors.push(
                     Diagnostic::new(&codes::DUPLICATE_ITEM, ident.span, format!("`{}` is declared twice", ident.name))

@@ -12,7 +12,7 @@ macro_rules! files {
 }
 
 files! {
-    "ops",
+    "ops", "search",
 }
 
 /// The text of `std.strategies.random_search`, if there is such a module.

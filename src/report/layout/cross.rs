@@ -138,16 +138,15 @@ fn spine_items(level: &Level) -> Vec<bool> {
 /// Puts the whole spine at one cross coordinate and pushes aside what stands in the way.
 fn straighten_spine(level: &mut Level, order: &[Vec<usize>]) {
     let on = spine_items(level);
-    let (sum, count) = (0..on.len()).filter(|&i| on[i]).fold((0.0, 0.0), |(s, n), i| (s + level.items[i].at.cross, n + 1.0));
+    let (sum, count) =
+        (0..on.len()).filter(|&i| on[i]).fold((0.0, 0.0), |(s, n), i| (s + level.items[i].at.cross, n + 1.0));
     if count == 0.0 {
         return;
     }
     for rank in order {
         // A rank holds one item of the spine at most, so that it can stand where it should.
-        let wish: Vec<(f64, f64)> = rank
-            .iter()
-            .map(|&i| if on[i] { (sum / count, 1e6) } else { (level.items[i].at.cross, 1.0) })
-            .collect();
+        let wish: Vec<(f64, f64)> =
+            rank.iter().map(|&i| if on[i] { (sum / count, 1e6) } else { (level.items[i].at.cross, 1.0) }).collect();
         let gaps: Vec<f64> = rank.windows(2).map(|p| separation(level, p[0], p[1])).collect();
         for (&i, x) in rank.iter().zip(separated(&wish, &gaps)) {
             level.items[i].at.cross = if on[i] { sum / count } else { x };
@@ -177,7 +176,11 @@ fn straighten_links(level: &mut Level, order: &[Vec<usize>]) {
         let room = |level: &Level, i: usize| -> (f64, f64) {
             let (r, k) = slot[i];
             let rank = &order[r];
-            let low = if k > 0 { level.items[rank[k - 1]].at.cross + separation(level, rank[k - 1], i) } else { f64::NEG_INFINITY };
+            let low = if k > 0 {
+                level.items[rank[k - 1]].at.cross + separation(level, rank[k - 1], i)
+            } else {
+                f64::NEG_INFINITY
+            };
             let high = rank.get(k + 1).map_or(f64::INFINITY, |&j| level.items[j].at.cross - separation(level, i, j));
             (low, high)
         };

@@ -152,7 +152,8 @@ fn without_cycles(input: &Input) -> (Vec<(usize, usize)>, BTreeSet<usize>) {
             }
         }
     }
-    let turn = |(e, &(a, b, _)): (usize, &(usize, usize, Option<Point>))| if reversed.contains(&e) { (b, a) } else { (a, b) };
+    let turn =
+        |(e, &(a, b, _)): (usize, &(usize, usize, Option<Point>))| if reversed.contains(&e) { (b, a) } else { (a, b) };
     (input.edges.iter().enumerate().map(turn).collect(), reversed)
 }
 
@@ -237,7 +238,10 @@ impl Work<'_> {
         let mut wanted: Vec<(usize, Option<usize>, Option<usize>)> = Vec::new();
         for (e, &(a, b)) in self.edges.iter().enumerate() {
             let (from, to) = (item_of.get(&a).copied(), item_of.get(&b).copied());
-            if a != b && (from.is_some() || to.is_some()) && (from != to || from.is_some_and(|i| matches!(level.items[i].thing, Thing::Node(_)))) {
+            if a != b
+                && (from.is_some() || to.is_some())
+                && (from != to || from.is_some_and(|i| matches!(level.items[i].thing, Thing::Node(_))))
+            {
                 wanted.push((e, from, to));
             }
         }
@@ -305,7 +309,8 @@ impl Work<'_> {
         // Sources stand next to their first reader.
         for i in 0..level.items.len() {
             let reads_nothing = pairs.iter().all(|p| p.1 != i);
-            if reads_nothing && !is_entry(i, level)
+            if reads_nothing
+                && !is_entry(i, level)
                 && let Some(first) = pairs.iter().filter(|p| p.0 == i).map(|p| rank[p.1]).min()
             {
                 rank[i] = first - 1;
@@ -356,7 +361,8 @@ impl Work<'_> {
     }
 
     fn main_positions(&self, level: &mut Level, order: &[Vec<usize>]) {
-        let (before, after) = if level.path.is_empty() { (Point::default(), Point::default()) } else { self.input.padding };
+        let (before, after) =
+            if level.path.is_empty() { (Point::default(), Point::default()) } else { self.input.padding };
         let has = |f: &dyn Fn(&Thing) -> bool, level: &Level| level.items.iter().any(|i| f(&i.thing));
         let entries = has(&|t| matches!(t, Thing::Entry(_)), level);
         let exits = has(&|t| matches!(t, Thing::Exit(_)), level);
@@ -376,9 +382,8 @@ impl Work<'_> {
                 level.items[i].at.main = main + extent / 2.0;
             }
             let gap = (slant[r] * 0.2).clamp(LEAST_RANK_GAP, MOST_RANK_GAP);
-            let labels = |r: usize| {
-                order.get(r).is_some_and(|rank| rank.iter().all(|&i| level.items[i].thing == Thing::Dummy))
-            };
+            let labels =
+                |r: usize| order.get(r).is_some_and(|rank| rank.iter().all(|&i| level.items[i].thing == Thing::Dummy));
             // Around a rank of labels or bends only, half the gap is enough.
             let gap = if labels(r) || labels(r + 1) { gap * 0.6 } else { gap };
             main += extent;
@@ -455,7 +460,10 @@ impl Work<'_> {
                 Thing::Node(n) => self.out.nodes[n] = absolute(item.at),
                 Thing::Group(g) => {
                     let child = &level.children[g];
-                    let corner = Point { cross: item.at.cross - child.size.cross / 2.0, main: item.at.main - child.size.main / 2.0 };
+                    let corner = Point {
+                        cross: item.at.cross - child.size.cross / 2.0,
+                        main: item.at.main - child.size.main / 2.0,
+                    };
                     self.place(child, absolute(corner));
                 }
                 Thing::Entry(_) | Thing::Exit(_) | Thing::Dummy => {}
@@ -474,7 +482,9 @@ fn exit_offset(level: &Level, item: usize, source: usize) -> f64 {
 
 fn entry_offset(level: &Level, item: usize, source: usize) -> f64 {
     match level.items[item].thing {
-        Thing::Group(g) => level.children[g].entries.get(&source).map_or(0.0, |x| x - level.children[g].size.cross / 2.0),
+        Thing::Group(g) => {
+            level.children[g].entries.get(&source).map_or(0.0, |x| x - level.children[g].size.cross / 2.0)
+        }
         Thing::Node(_) | Thing::Entry(_) | Thing::Exit(_) | Thing::Dummy => 0.0,
     }
 }

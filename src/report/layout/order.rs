@@ -111,7 +111,8 @@ pub(super) fn order_by_barycenter(level: &Level, order: &mut Vec<Vec<usize>>) {
     let mut best = (crossings(&place), order.clone());
     for sweep in 0..24 {
         let down = sweep % 2 == 0;
-        let ranks: Vec<usize> = if down { (1..order.len()).collect() } else { (0..order.len().saturating_sub(1)).rev().collect() };
+        let ranks: Vec<usize> =
+            if down { (1..order.len()).collect() } else { (0..order.len().saturating_sub(1)).rev().collect() };
         for r in ranks {
             let mut keys: Vec<(f64, usize)> = Vec::new();
             for (k, &i) in order[r].iter().enumerate() {
@@ -162,4 +163,3 @@ pub(super) fn order_by_barycenter(level: &Level, order: &mut Vec<Vec<usize>>) {
     }
     *order = best.1;
 }
-

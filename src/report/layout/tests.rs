@@ -36,7 +36,11 @@ fn check(input: &Input) -> Layout {
         }
     }
     for piece in &l.pieces {
-        assert!(piece.points.windows(2).all(|w| w[1].main >= w[0].main - 1e-6), "edges go with the flow: {:?}", piece.points);
+        assert!(
+            piece.points.windows(2).all(|w| w[1].main >= w[0].main - 1e-6),
+            "edges go with the flow: {:?}",
+            piece.points
+        );
         assert!(piece.points.len() % 2 == 0);
     }
     for (e, &(a, b, label)) in input.edges.iter().enumerate() {
@@ -63,8 +67,11 @@ fn random_graphs_have_no_overlaps() {
             }
         }
         // Groups are runs of nodes, nested in halves, as cells are.
-        let names: Vec<String> = (0..n).map(|i| if round % 2 == 0 { format!("g{}", i / 6) } else { format!("g{}/h{}", i / 12, i / 4) }).collect();
-        let groups: Vec<(usize, &str)> = (0..n).filter(|i| i % 5 != 4 || round % 3 == 0).map(|i| (i, names[i].as_str())).collect();
+        let names: Vec<String> = (0..n)
+            .map(|i| if round % 2 == 0 { format!("g{}", i / 6) } else { format!("g{}/h{}", i / 12, i / 4) })
+            .collect();
+        let groups: Vec<(usize, &str)> =
+            (0..n).filter(|i| i % 5 != 4 || round % 3 == 0).map(|i| (i, names[i].as_str())).collect();
         let input = input(n, &edges, &groups);
         let l = layout(&input);
         // Groups that had to be dissolved have no box; check against those that are left.

@@ -161,7 +161,8 @@ pub struct Config {
     pub workers: usize,
     /// Results are seen in the order of submission.
     pub deterministic: bool,
-    /// Deterministic: trials that may be unseen after a submission. Else: how many more than there are workers.
+    /// Deterministic: trials that may be unseen after a submission; more workers than that have nothing to do, and another
+    /// number is another search. Else: how many more trials than workers may be unseen.
     pub lookahead: usize,
     /// When the program ends.
     pub budget: Budget,

@@ -410,7 +410,7 @@ pub struct Engine {
 /// What a search left.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// All results, those that the strategy has seen first, in its order.
+    /// All results within the budget: those that the strategy has seen, in its order, and then the others.
     pub history: Vec<Arc<Trial>>,
     /// The best by the first objective.
     pub best: Option<Arc<Trial>>,
@@ -640,16 +640,19 @@ impl Engine {
             shared.release(state);
         }
         self.close();
-        let state = shared.lock();
+        let mut state = shared.lock();
         if let Some(d) = &state.error {
             return Err(d.clone());
         }
-        let mut order = state.seen.clone();
-        order.extend(
-            (0..state.slots.len()).filter(|&i| state.slots[i].trial.status.is_finished() && !state.slots[i].seen),
-        );
+        // What finished while the workers were being stopped counts, if the budget has room for it.
+        for i in 0..state.slots.len() {
+            let open = state.slots[i].trial.status.is_finished() && !state.slots[i].seen;
+            if open && !shared.config.budget.is_spent(&state.spent) {
+                state.see(i);
+            }
+        }
         Ok(Outcome {
-            history: order.iter().map(|&i| state.slots[i].trial.clone()).collect(),
+            history: state.seen.iter().map(|&i| state.slots[i].trial.clone()).collect(),
             best: state.best.map(|i| state.slots[i].trial.clone()),
             waiting: state.slots.iter().filter(|s| !s.trial.status.is_finished()).count() + state.stored.len(),
         })

@@ -366,6 +366,35 @@ fn the_observer_is_told_the_story() {
     assert!(matches!(events.last(), Some(Event::Used(u)) if (*u - 1.0).abs() < 1e-12));
 }
 
+/// Crashes while it watches.
+struct Clumsy;
+
+impl Observer for Clumsy {
+    fn event(&self, event: &Event) {
+        assert!(!matches!(event, Event::Started { .. }), "the pencil broke");
+    }
+}
+
+#[test]
+fn a_worker_that_crashes_ends_the_search_and_does_not_hang_it() {
+    let stop = Arc::new(AtomicBool::new(false));
+    let engine =
+        Engine::new(memory(), Arc::new(Synthetic::default()), objective(), Arc::new(Clumsy), stop, Config::default())
+            .unwrap();
+    let Err(End::Failed(d)) = engine.evaluate(job(1)) else { panic!("it must end") };
+    assert!(d.message.contains("the pencil broke"), "{}", d.message);
+    assert!(engine.finish().is_err());
+}
+
+#[test]
+fn results_past_the_budget_do_not_count() {
+    let evaluator = Arc::new(Synthetic::default());
+    let budget = Budget { simulated: Some(45.0), ..Budget::default() };
+    let engine = engine(&memory(), &evaluator, &Config { workers: 3, lookahead: 20, budget, ..Config::default() });
+    let end = (0..).find_map(|i| engine.submit(job(i)).err());
+    assert_eq!((end, engine.finish().unwrap().history.len()), (Some(End::Budget), 5));
+}
+
 #[test]
 fn a_raised_budget_goes_on_as_if_it_had_been_that_from_the_start() {
     let config = |n: u64, workers: usize| Config {

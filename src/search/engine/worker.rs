@@ -8,7 +8,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::scheduler::{Shared, State};
 use super::{Cancelled, Event, Failure, FailureKind, Job, Metrics, Point, Report, Snapshot, Status, Trial, TrialId};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, codes};
 use crate::store::Store;
 
 /// The life of worker number `number`.
@@ -25,7 +25,13 @@ pub(super) fn work(shared: &Shared, number: usize) {
             }
         };
         drop(state);
-        if let Err(d) = run(shared, number, i, &job) {
+        // A crash outside an evaluation, of the observer say, must not leave the strategy waiting for ever.
+        let outcome = catch_unwind(AssertUnwindSafe(|| run(shared, number, i, &job))).unwrap_or_else(|payload| {
+            let message = format!("worker {number} crashed: {}", said(&*payload));
+            Err(Diagnostic::unplaced(&codes::RUN_FAILURE, message)
+                .help("this is a mistake in nasc; the run can be resumed"))
+        });
+        if let Err(d) = outcome {
             shared.fail(&mut shared.lock(), d);
             return;
         }
