@@ -64,7 +64,7 @@ impl Drop for Jit {
 /// What a launch runs.
 pub enum Kernel {
     /// Generated code.
-    Jit(Jit),
+    Jit(Box<Jit>),
     /// Tables for [`super::kernels::rows`].
     Rows(Rows),
     /// Tables for [`super::kernels::dots`].
@@ -86,7 +86,7 @@ pub struct Cache {
 impl Cache {
     /// The kernel of a nest, compiled if it is new.
     pub fn nest(&self, nest: &Nest) -> Result<Arc<Kernel>, ExecError> {
-        self.get(nest.key(), || compile(nest).map(Kernel::Jit))
+        self.get(nest.key(), || compile(nest).map(|j| Kernel::Jit(Box::new(j))))
     }
 
     /// The kernel of a contraction, tabulated if it is new.

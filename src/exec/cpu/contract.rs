@@ -2,9 +2,9 @@
 //!
 //! Two forms are recognized, both by how the loops' variables occur, not by any name of a layer:
 //!
-//! - *Rows*: `out[o, p, n] = sum[t] w[o, t] * x[place(p, t), n]`, where `n` is contiguous. Dense, strided, dilated and
-//!   grouped convolution, linear layers, and all data gradients: the place may be any function of `p` and `t`, and
-//!   guards may drop any pairs of them.
+//! - *Rows*: `out[o, p, n] = sum[t] w[o, weight(p, t)] * x[place(p, t), n]`, where `n` is contiguous. Dense, strided,
+//!   dilated and grouped convolution, linear layers, and all data gradients: weight and place may be any functions of
+//!   `p` and `t`, and guards may drop any pairs of them.
 //! - *Dots*: `out[o, c, t] = sum[p, n] a[o, p, n] * b[c, place(p, t), n]`: all weight gradients.
 //!
 //! Either may have further output loops around it, on which all operands depend (groups, depthwise channels). The
@@ -41,17 +41,80 @@ enum Form {
 }
 
 /// A sum of products as the scheduler sees it.
+#[derive(Clone)]
 pub struct Product<'a> {
     /// Extents of the output axes and of the reduction axes.
     pub extents: Vec<usize>,
     /// How many of them are output axes.
     pub outputs: usize,
     /// All must hold.
-    pub guards: &'a [Guard],
+    pub guards: Vec<Guard>,
     /// The result.
     pub out: &'a Layout,
+    /// Where it is written.
+    pub at: Vec<Index>,
     /// The factors and where they are read.
-    pub factors: [(&'a Layout, &'a [Index]); 2],
+    pub factors: [(&'a Layout, Vec<Index>); 2],
+}
+
+impl Product<'_> {
+    /// A variable that is divided in an index becomes two: `v = d * g + o`, where `v / d` is `g`.
+    fn split(mut self) -> Option<Self> {
+        let divided = |i: &Index| {
+            i.terms.iter().find_map(|(atom, _)| match atom {
+                Atom::Div(j, d) | Atom::Mod(j, d) => j.as_var().map(|v| (v, *d as usize)),
+                Atom::Var(_) | Atom::Load(..) => None,
+            })
+        };
+        let (v, d) =
+            self.factors.iter().flat_map(|f| &f.1).chain(self.guards.iter().map(Guard::index)).find_map(divided)?;
+        if !self.extents[v].is_multiple_of(d) {
+            return None;
+        }
+        self.extents[v] /= d;
+        self.extents.insert(v + 1, d);
+        self.outputs += usize::from(v < self.outputs);
+        let mut map = |x: usize| match x.cmp(&v) {
+            std::cmp::Ordering::Less => Index::var(x),
+            std::cmp::Ordering::Equal => Index::var(v).times(d as i64).plus(&Index::var(v + 1), 1),
+            std::cmp::Ordering::Greater => Index::var(x + 1),
+        };
+        let mut sub = |i: &Index| tidy(&i.substitute(&mut map), &self.extents);
+        self.at = self.at.iter().map(&mut sub).collect();
+        self.factors = self.factors.map(|(layout, at)| (layout, at.iter().map(&mut sub).collect()));
+        self.guards = self
+            .guards
+            .iter()
+            .map(|g| match g {
+                Guard::InRange(i, n) => Guard::InRange(sub(i), *n),
+                Guard::Zero(i) => Guard::Zero(sub(i)),
+            })
+            .collect();
+        Some(self)
+    }
+}
+
+/// Divisions that the extents decide are carried out.
+fn tidy(index: &Index, extents: &[usize]) -> Index {
+    let mut out = Index::constant(index.constant);
+    for (atom, c) in &index.terms {
+        let value = match atom {
+            Atom::Div(i, n) | Atom::Mod(i, n) => {
+                let i = tidy(i, extents);
+                let (lo, hi) = i.bounds(extents);
+                let q = lo.div_euclid(*n);
+                match atom {
+                    Atom::Div(..) if q == hi.div_euclid(*n) => Index::constant(q),
+                    Atom::Div(..) => i.div(*n),
+                    _ if q == hi.div_euclid(*n) => i.plus(&Index::constant(q * n), -1),
+                    _ => i.rem(*n),
+                }
+            }
+            Atom::Var(_) | Atom::Load(..) => Index::atom(atom.clone()),
+        };
+        out = out.plus(&value, *c);
+    }
+    out
 }
 
 /// One term of a sum of rows: from the position's first element, and the number of its weight.
@@ -91,6 +154,13 @@ pub struct Rows {
     pub row: usize,
 }
 
+impl Rows {
+    /// Elements that the packed weights of one outer iteration take.
+    pub fn packed(&self) -> usize {
+        self.channels.len() * self.weights.len()
+    }
+}
+
 /// Tables of a *dots* contraction.
 #[derive(Debug)]
 pub struct Dots {
@@ -124,12 +194,17 @@ fn loads(i: &Index) -> bool {
 impl Contraction {
     /// The contraction that a product is, with the numbers of its factors `x` (or `b`) and `w` (or `a`).
     pub fn recognize(p: &Product) -> Option<(Contraction, [usize; 2])> {
+        let (c, factors) = Self::direct(p).or_else(|| Self::direct(&p.clone().split()?))?;
+        Some((c, factors))
+    }
+
+    fn direct(p: &Product) -> Option<(Contraction, [usize; 2])> {
         let guards: Vec<Guard> = p.guards.iter().filter(|g| g.decided(&p.extents) != Some(true)).cloned().collect();
-        let all = p.factors.iter().flat_map(|f| f.1).chain(guards.iter().map(Guard::index));
+        let all = p.factors.iter().flat_map(|f| &f.1).chain(guards.iter().map(Guard::index));
         if all.into_iter().any(loads) {
             return None;
         }
-        let inside = |(layout, at): &(&Layout, &[Index])| {
+        let inside = |(layout, at): &(&Layout, Vec<Index>)| {
             at.iter().zip(&layout.shape).all(|(i, &n)| {
                 let (lo, hi) = i.bounds(&p.extents);
                 (lo >= 0 && hi < n as i64)
@@ -139,23 +214,22 @@ impl Contraction {
         if !p.factors.iter().all(inside) {
             return None;
         }
-        let places = p.factors.map(|(layout, at)| offset(layout, at));
+        let places = [0, 1].map(|f| offset(p.factors[f].0, &p.factors[f].1));
         // The axis of examples of a factor, if it is read there at one loop's variable.
         let lane = |f: usize| {
-            let (layout, at) = p.factors[f];
+            let (layout, at) = &p.factors[f];
             let axis = layout.padded?;
             at[axis]
                 .as_var()
                 .filter(|&v| p.extents[v] == layout.shape[axis] && dependence(&places[f], v) == Use::Linear(1))
         };
         let lanes = [lane(0), lane(1)];
-        let out_at: Vec<Index> = (0..p.outputs).map(Index::var).collect();
-        let out = offset(p.out, &out_at);
+        let out = offset(p.out, &p.at);
         for x in [0, 1] {
             let w = 1 - x;
             let Some(v) = lanes[x] else { continue };
             let form = if v < p.outputs {
-                if p.out.padded != Some(v) || dependence(&places[w], v) != Use::None {
+                if p.out.padded.is_none_or(|a| p.at[a].as_var() != Some(v)) || dependence(&places[w], v) != Use::None {
                     continue;
                 }
                 Form::Rows
@@ -191,12 +265,6 @@ impl Contraction {
         self.form == Form::Rows
     }
 
-    /// Elements that packing the weights of a *rows* contraction takes.
-    pub fn packed(&self) -> usize {
-        let Some(c) = self.classes() else { return 0 };
-        [&c.single, &c.dense, &c.tabled_inner].iter().flat_map(|v| v.iter()).map(|&v| self.extents[v]).product()
-    }
-
     /// For people.
     pub fn describe(&self) -> String {
         let form = if self.is_rows() { "rows" } else { "dots" };
@@ -224,8 +292,7 @@ impl Contraction {
                 (true, Use::None, Use::Linear(_)) if !guarded => c.single.push(v),
                 (true, Use::Linear(_), Use::Linear(_)) if !guarded => c.outer.push(v),
                 (true, Use::Linear(_), Use::None) if !guarded && self.form == Form::Dots => c.dense.push(v),
-                (true, _, Use::None) => c.tabled_outer.push(v),
-                (true, ..) => return None,
+                (true, ..) => c.tabled_outer.push(v),
                 (false, a, b) if self.form == Form::Rows && !guarded && linear(a) && linear(b) => c.dense.push(v),
                 (false, ..) => c.tabled_inner.push(v),
             }
@@ -279,23 +346,32 @@ impl Contraction {
     pub fn rows(&self) -> Rows {
         let c = self.classes().unwrap_or_default();
         let [out, x, w] = &self.offsets;
-        let channels = self.points(&c.single).iter().map(|p| (Self::part(w, p), Self::part(out, p))).collect();
+        let channels: Vec<(i64, i64)> =
+            self.points(&c.single).iter().map(|p| (Self::part(w, p), Self::part(out, p))).collect();
         let dense: Vec<(i64, i64)> =
             self.points(&c.dense).iter().map(|p| (Self::part(x, p), Self::part(w, p))).collect();
         let inner = self.points(&c.tabled_inner);
-        let weights = inner.iter().flat_map(|p| dense.iter().map(move |d| value(w, p) + d.1)).collect();
+        let mut numbers: BTreeMap<i64, u32> = BTreeMap::new();
+        let mut weights = Vec::new();
         let mut taps = Vec::new();
         let mut tables: BTreeMap<Vec<Tap>, (usize, usize)> = BTreeMap::new();
         let mut positions = Vec::new();
+        let mut at = vec![0; self.extents.len()];
         for p in self.points(&c.tabled_outer) {
             let mut start = None;
             let mut table = Vec::new();
-            for (t, q) in inner.iter().enumerate() {
-                let at: Vec<i64> = p.iter().zip(q).map(|(a, b)| a + b).collect();
+            for q in &inner {
+                for (sum, (a, b)) in at.iter_mut().zip(p.iter().zip(q)) {
+                    *sum = a + b;
+                }
                 if self.holds(&at) {
                     let place = value(x, &at);
                     let start = *start.get_or_insert(place);
-                    table.push(Tap { x: (place - start) as i32, t: t as u32 });
+                    let t = *numbers.entry(value(w, &at)).or_insert_with_key(|at| {
+                        weights.extend(dense.iter().map(|d| at + d.1));
+                        (weights.len() / dense.len() - 1) as u32
+                    });
+                    table.push(Tap { x: (place - start) as i32, t });
                 }
             }
             let range = *tables.entry(table).or_insert_with_key(|table| {

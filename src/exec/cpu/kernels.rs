@@ -289,6 +289,7 @@ macro_rules! kernels {
 
 #[cfg(target_arch = "x86_64")]
 #[allow(clippy::needless_range_loop, reason = "the loops are unrolled by their constant bounds")]
+#[allow(clippy::wildcard_imports, reason = "a table of intrinsics follows")]
 mod avx512 {
     use std::arch::x86_64::*;
 
@@ -327,6 +328,7 @@ mod avx512 {
 
 #[cfg(target_arch = "x86_64")]
 #[allow(clippy::needless_range_loop, reason = "the loops are unrolled by their constant bounds")]
+#[allow(clippy::wildcard_imports, reason = "a table of intrinsics follows")]
 mod avx2 {
     use std::arch::x86_64::*;
 

@@ -490,7 +490,8 @@ impl Scheduler<'_> {
                 && c.is_rows()
             {
                 launch.slots.push(buffers.len());
-                buffers.push(Buffer { size: c.packed(), home: Home::Arena, first: i, last: i });
+                // Its size is known when the kernel is.
+                buffers.push(Buffer { size: 0, home: Home::Arena, first: i, last: i });
             }
         }
         Ok(Schedule { launches, buffers, places, outputs })
@@ -549,9 +550,10 @@ impl Scheduler<'_> {
         let (contraction, [x, w]) = Contraction::recognize(&Product {
             extents: e.extents(&node.shape),
             outputs: node.shape.len(),
-            guards: &e.guards,
+            guards: e.guards.clone(),
             out,
-            factors: [(&places[0].1, a_at), (&places[1].1, b_at)],
+            at: (0..node.shape.len()).map(Index::var).collect(),
+            factors: [(&places[0].1, a_at.clone()), (&places[1].1, b_at.clone())],
         })?;
         let slots = vec![*buffer, places[x].0, places[w].0];
         Some(Launch { work: Work::Contract(Box::new(contraction)), slots, label: node.label.clone() })
