@@ -5,6 +5,7 @@ pub mod data;
 pub mod diag;
 pub mod exec;
 pub mod graph;
+pub mod learn;
 pub mod report;
 pub mod search;
 pub mod sema;

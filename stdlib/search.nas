@@ -168,10 +168,10 @@ fn linear_schedule(epoch: int, epochs: int, start: float, end: float) -> float {
 
 // One decision that a selector names, drawn uniformly, takes another value. A candidate without choices stays.
 fn mutate(c: candidate, selector: string = "**") -> candidate {
-  let open = [d for d in c.decisions(selector) if len(d.others()) > 0]
+  let open = [d for d in c.decisions(selector) if d.arity > 1]
   if len(open) == 0 { return c }
   let d = draw(open)
-  c.set(d, draw(d.others())).fill()
+  c.set(d, d.redraw()).fill()
 }
 
 // AmoebaNet (Real et al. 2018): an operation or a hidden state changes, or, one time in twenty, nothing does.

@@ -2,6 +2,8 @@
 //! How they look is decided by a renderer ([`render`] for terminals, [`json`] for machines).
 
 pub mod codes;
+pub mod json;
+pub mod render;
 
 use crate::base::Span;
 

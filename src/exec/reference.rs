@@ -182,8 +182,8 @@ fn compute(
             Kind::Reshape(x) => array(&node.shape, get(x).iter().copied().collect()),
             Kind::Concat { inputs, axis } => {
                 let views: Vec<ArrayViewD<f64>> = inputs.iter().map(|x| get(x).view()).collect();
-                let joined = ndarray::concatenate(Axis(*axis), &views)
-                    .map_err(|e| ExecError::Internal(format!("{id}: {e}")))?;
+                let joined =
+                    ndarray::concatenate(Axis(*axis), &views).map_err(|e| ExecError::Internal(format!("{id}: {e}")))?;
                 array(&node.shape, joined.iter().copied().collect())
             }
             Kind::Equation(e) => equation(&values, node, e, false).map_err(|e| failed(id, node, &e))?,

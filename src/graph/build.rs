@@ -231,8 +231,20 @@ impl<'g> Body<'g> {
         if let BinaryOp::And | BinaryOp::Or = op {
             let absorbing = op == BinaryOp::Or;
             return match (self.truth(a), self.truth(b)) {
-                (Some(x), _) => if x == absorbing { a } else { b },
-                (_, Some(y)) => if y == absorbing { b } else { a },
+                (Some(x), _) => {
+                    if x == absorbing {
+                        a
+                    } else {
+                        b
+                    }
+                }
+                (_, Some(y)) => {
+                    if y == absorbing {
+                        b
+                    } else {
+                        a
+                    }
+                }
                 _ if a == b => a,
                 _ => self.insert(Op::Binary(op, a, b)),
             };
@@ -650,8 +662,8 @@ impl Index {
                 Atom::Load(t, at) => {
                     *t = f(*t);
                     for i in at {
-                    i.map_reads(f);
-                }
+                        i.map_reads(f);
+                    }
                 }
             }
         }

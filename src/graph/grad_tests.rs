@@ -288,7 +288,8 @@ fn all_operations() {
     for op in [UnaryOp::Sigmoid, UnaryOp::Erf, UnaryOp::Sin, UnaryOp::Cos, UnaryOp::Abs, UnaryOp::Floor] {
         all.push(g.unary(op, x));
     }
-    for op in [BinaryOp::Add, BinaryOp::Sub, BinaryOp::Mul, BinaryOp::Div, BinaryOp::Pow, BinaryOp::Max, BinaryOp::Min] {
+    for op in [BinaryOp::Add, BinaryOp::Sub, BinaryOp::Mul, BinaryOp::Div, BinaryOp::Pow, BinaryOp::Max, BinaryOp::Min]
+    {
         all.push(g.map("", &[x, y], |b, v| b.binary(op, v[0], v[1])));
     }
     all.push(g.map("select", &[x, y], |b, v| {
@@ -306,11 +307,7 @@ fn all_operations() {
     }));
     let joined = g.concat("", &all, 0);
     let loss = weighted(&mut g, joined);
-    check_gradient(
-        &g,
-        loss,
-        &[("x", vec![0.3, 1.7, 0.9, 2.2, 1.1, 0.4]), ("y", vec![0.5, 1.2, -0.8, 2.5, -1.5, 0.3])],
-    );
+    check_gradient(&g, loss, &[("x", vec![0.3, 1.7, 0.9, 2.2, 1.1, 0.4]), ("y", vec![0.5, 1.2, -0.8, 2.5, -1.5, 0.3])]);
 }
 
 #[test]

@@ -32,7 +32,8 @@ impl Facts {
         if let [(Atom::Var(v), c)] = index.terms.as_slice() {
             // lo <= c*v + k <= hi
             let (a, b) = (lo - index.constant, hi - index.constant);
-            let (a, b) = if *c > 0 { (ceil_div(a, *c), b.div_euclid(*c)) } else { (ceil_div(-b, -c), (-a).div_euclid(-c)) };
+            let (a, b) =
+                if *c > 0 { (ceil_div(a, *c), b.div_euclid(*c)) } else { (ceil_div(-b, -c), (-a).div_euclid(-c)) };
             if let Some(r) = self.ranges.get_mut(*v as usize) {
                 *r = (r.0.max(a), r.1.min(b));
             }

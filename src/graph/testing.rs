@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    DType, Graph, Guard, Index, Init, Kind, NodeId, ReduceOp, Role, UnaryOp, gradients, text, verify,
-};
+use super::{DType, Graph, Guard, Index, Init, Kind, NodeId, ReduceOp, Role, UnaryOp, gradients, text, verify};
 use crate::base::rng::Stream;
 use crate::exec::reference::evaluate_f64;
 
@@ -151,7 +149,8 @@ pub fn values(g: &Graph, given: &[(&str, Vec<f64>)]) -> BTreeMap<String, Vec<f64
     for (id, input) in g.inputs() {
         let node = g.node(id);
         let mut s = Stream::new(1, &input.name);
-        let v = (0..node.len()).map(|_| if node.dtype == DType::Int { s.below(3) as f64 } else { s.normal() }).collect();
+        let v =
+            (0..node.len()).map(|_| if node.dtype == DType::Int { s.below(3) as f64 } else { s.normal() }).collect();
         if !matches!(input.role, Role::Knob(_)) {
             out.insert(input.name.clone(), v);
         }
@@ -214,4 +213,76 @@ pub fn compare_with_differences(forward: &Graph, g: &Graph, inputs: &BTreeMap<St
 /// `0 <= index < n`
 pub fn inside(index: Index, n: usize) -> Guard {
     Guard::InRange(index, n)
+}
+
+/// A small network on images of 8 by 8 in 3 classes: convolution, normalization, relu, pooling, grouped convolution,
+/// skip connection, linear layer, cross entropy. Returns logits and loss.
+pub fn network(g: &mut Graph, n: usize) -> (NodeId, NodeId) {
+    let x = g.input("x", Role::Data, DType::Float, &[n, 1, 8, 8], Some(0));
+    let labels = g.input("labels", Role::Data, DType::Int, &[n], Some(0));
+    let w = param(g, "stem", &[4, 1, 3, 3]);
+    let stem = conv(g, x, w, Conv::default());
+    let (a, b) = (param(g, "bn.scale", &[4]), param(g, "bn.shift", &[4]));
+    let y = batch_norm(g, stem, a, b);
+    let y = relu(g, y);
+    let averaged = pool(g, y, ReduceOp::Mean, 3, 1, 1);
+    let top = pool(g, y, ReduceOp::Max, 3, 2, 1);
+    let w = param(g, "grouped", &[4, 2, 3, 3]);
+    let z = conv(g, y, w, Conv { groups: 2, ..Conv::default() });
+    let z = g.sum("merge", &[z, averaged, y]);
+    let w = param(g, "reduce", &[4, 4, 1, 1]);
+    let z = conv(g, z, w, Conv { k: 1, stride: 2, pad: 0, ..Conv::default() });
+    let z = g.concat("concat", &[z, top], 1);
+    let z = g.unary(UnaryOp::Sigmoid, z);
+    let flat = g.reduction("global", &[n, 8], ReduceOp::Mean, &[4, 4], |b| b.read(z, axes(4)));
+    let w = param(g, "head", &[3, 8]);
+    let logits = linear(g, flat, w);
+    let loss = cross_entropy(g, logits, labels);
+    (logits, loss)
+}
+
+/// Gradients of the loss by all params, and a step of gradient descent with momentum 0.9 as updates.
+pub fn descend(g: &mut Graph, loss: NodeId) {
+    let weights: Vec<(NodeId, String)> =
+        g.inputs().filter(|(_, i)| matches!(i.role, Role::Param(_))).map(|(id, i)| (id, i.name.clone())).collect();
+    let ids: Vec<NodeId> = weights.iter().map(|(id, _)| *id).collect();
+    let rate = g.input("rate", Role::Knob(0.05), DType::Float, &[], None);
+    let grads = gradients(g, loss, &ids);
+    for ((w, name), d) in weights.into_iter().zip(grads) {
+        let shape = g.node(w).shape.clone();
+        let m = g.input(format!("{name}.m"), Role::State(Init::Constant(0.0)), DType::Float, &shape, None);
+        let moved = g.map("momentum", &[m, d], |b, v| {
+            let m = b.scale(v[0], 0.9);
+            b.add(m, v[1])
+        });
+        let stepped = g.map("step", &[w, moved, rate], |b, v| {
+            let d = b.mul(v[1], v[2]);
+            b.sub(v[0], d)
+        });
+        g.updates.extend([(m, moved), (w, stepped)]);
+        g.outputs.push((format!("d {name}"), d));
+        g.outputs.push((format!("next {name}"), stepped));
+    }
+}
+
+/// A training step of [`network`] on `n` examples, with its inputs.
+pub fn training_step(n: usize) -> (Graph, BTreeMap<String, Vec<f64>>) {
+    let mut g = Graph::default();
+    let (logits, loss) = network(&mut g, n);
+    g.outputs = vec![("loss".to_string(), loss), ("logits".to_string(), logits)];
+    descend(&mut g, loss);
+    let inputs = values(&g, &[]);
+    (g, inputs)
+}
+
+/// Fails where two results differ by more than rounding.
+pub fn close(a: &[Vec<f64>], b: &[Vec<f64>], what: &str) {
+    assert_eq!(a.len(), b.len(), "{what}");
+    for (k, (x, y)) in a.iter().zip(b).enumerate() {
+        assert_eq!(x.len(), y.len(), "{what}: output {k}");
+        for (i, (p, q)) in x.iter().zip(y).enumerate() {
+            let equal = p == q || (p.is_nan() && q.is_nan()) || (p - q).abs() <= 1e-9 * (1.0 + p.abs());
+            assert!(equal, "{what}: output {k}[{i}] is {q}, not {p}");
+        }
+    }
 }

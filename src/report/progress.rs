@@ -269,6 +269,13 @@ impl Observer for Progress {
                 counts.best = Some(trial.clone());
                 self.refresh(&mut counts, true);
             }
+            Event::Log(line) => match self.mode {
+                Mode::Terminal(_) => {
+                    let _ = self.bars.println(cut(line, self.width()));
+                }
+                Mode::Plain => eprintln!("{line}"),
+                Mode::Quiet => {}
+            },
             Event::Used(part) => {
                 counts.used = *part;
                 self.refresh(&mut counts, false);

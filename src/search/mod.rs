@@ -2,3 +2,5 @@
 
 pub mod engine;
 pub mod lang;
+pub mod run;
+pub mod setup;

@@ -101,8 +101,8 @@ impl Program {
             text,
             dir.map(Path::to_path_buf),
         );
-        for (key, module) in stdlib::PRELUDE.iter().filter_map(|m| Some((*m, stdlib::text(m)?))) {
-            loader.module(&Key::Std(key.to_string()), key, module);
+        for (name, text) in stdlib::PRELUDE.iter().chain(stdlib::LOADED).filter_map(|m| Some((*m, stdlib::text(m)?))) {
+            loader.module(&Key::Std(name.to_string()), name, text);
         }
         // Modules are appended while this runs.
         let mut next = 0;

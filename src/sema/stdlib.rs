@@ -3,6 +3,9 @@
 /// Modules whose items are in scope everywhere.
 pub const PRELUDE: &[&str] = &["std.search"];
 
+/// Modules that are always there, though not in scope: where the default loss, evaluation and strategy come from.
+pub const LOADED: &[&str] = &["std.ops", "std.evaluations.train", "std.strategies.random_search"];
+
 macro_rules! files {
     ($($name:literal),* $(,)?) => {
         /// `(path under stdlib without extension, text)`
@@ -12,7 +15,19 @@ macro_rules! files {
 }
 
 files! {
-    "ops", "search",
+    "evaluations/table",
+    "evaluations/train",
+    "ops",
+    "search",
+    "spaces/nasbench201",
+    "strategies/aging_evolution",
+    "strategies/grid",
+    "strategies/hyperband",
+    "strategies/local_search",
+    "strategies/nsga2",
+    "strategies/random_search",
+    "strategies/successive_halving",
+    "strategies/tournament",
 }
 
 /// The text of `std.strategies.random_search`, if there is such a module.

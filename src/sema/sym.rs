@@ -8,7 +8,7 @@
 //! A constant never enters the DAG, so that elaboration of one concrete candidate costs plain arithmetic.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// A number, known or symbolic. Booleans are numbers here, so that conditions share the machinery.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -95,9 +95,9 @@ enum Leaf {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Node {
-    Extent(Rc<str>),
+    Extent(Arc<str>),
     /// One value for each option of a decision.
-    Pick(u32, Rc<[Leaf]>),
+    Pick(u32, Arc<[Leaf]>),
     Member(u32, u32),
     /// The real number that a decision takes.
     Real(u32),
@@ -131,7 +131,7 @@ pub const MAX_COMBINATIONS: u64 = 1 << 16;
 #[derive(Clone, Debug, Default)]
 pub struct Syms {
     nodes: Vec<Node>,
-    support: Vec<Rc<BTreeSet<Var>>>,
+    support: Vec<Arc<BTreeSet<Var>>>,
     unknown: Vec<bool>,
     index: HashMap<Node, SymId>,
     /// By decision number.
@@ -229,7 +229,7 @@ impl Syms {
         }
         let id = SymId(self.nodes.len() as u32);
         self.nodes.push(node.clone());
-        self.support.push(Rc::new(support));
+        self.support.push(Arc::new(support));
         self.unknown.push(unknown);
         self.index.insert(node, id);
         Num::Sym(id)
@@ -245,7 +245,7 @@ impl Syms {
         if values.iter().all(|v| *v == values[0]) {
             return values[0];
         }
-        let leaves: Rc<[Leaf]> = values.iter().map(|&v| v.into()).collect();
+        let leaves: Arc<[Leaf]> = values.iter().map(|&v| v.into()).collect();
         self.intern(Node::Pick(d, leaves))
     }
 

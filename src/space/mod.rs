@@ -1,5 +1,6 @@
 //! Spaces: what a `space` item means for one data set, and the operations on its candidates.
 
+pub mod apply;
 pub mod count;
 pub mod decision;
 pub mod edit;

@@ -1,8 +1,11 @@
 //! Text to tree and back.
 
 pub mod ast;
+#[cfg(test)]
+mod generate;
 pub mod lex;
 pub mod parse;
+pub mod print;
 
 /// The reserved words; the rule `keyword` of the grammar lists the same ones. Any of them may still name a field, an
 /// argument or a label, where only a name can stand.

@@ -31,6 +31,10 @@ mod grammar {
 }
 use grammar::{Nas, Rule};
 
+pub(in crate::syntax) use exprs::{UNITS, in_base};
+#[cfg(test)]
+pub(in crate::syntax) use names::number as number_names;
+
 /// Stack of the parsing thread: the recursion is bounded by [`super::ast::MAX_DEPTH`], but pest needs several
 /// kilobytes a level, and callers may be on small stacks.
 const STACK: usize = 64 << 20;

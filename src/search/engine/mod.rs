@@ -240,6 +240,8 @@ pub enum Event {
     Requeued(TrialId),
     /// Better than all results seen before, by the first objective.
     Best(Arc<Trial>),
+    /// A line of the strategy's log.
+    Log(String),
     /// The part of the budget that is used, from 0 to 1.
     Used(f64),
 }

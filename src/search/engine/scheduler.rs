@@ -401,6 +401,9 @@ fn copy_outcome(trial: &mut Trial, original: &Trial) {
     trial.failure.clone_from(&original.failure);
 }
 
+/// Evaluations walk deep programs and graphs.
+const WORKER_STACK: usize = 16 << 20;
+
 /// Runs a strategy's trials. Its calls are for one thread, the strategy's.
 pub struct Engine {
     shared: Arc<Shared>,
@@ -471,6 +474,7 @@ impl Engine {
             let shared = engine.shared.clone();
             let thread = std::thread::Builder::new()
                 .name(format!("worker {number}"))
+                .stack_size(WORKER_STACK)
                 .spawn(move || worker::work(&shared, number));
             engine.workers.push(thread.map_err(|e| {
                 Diagnostic::unplaced(&codes::RUN_FAILURE, format!("cannot start worker {number}: {e}"))
@@ -594,6 +598,18 @@ impl Engine {
     /// The last snapshot that the strategy reported, in this session or before.
     pub fn snapshot(&self) -> Result<Option<Snapshot>, End> {
         Ok(self.shared.store.snapshot(None)?)
+    }
+
+    /// A line for whoever watches; not stored.
+    pub fn log(&self, text: &str) {
+        if !self.is_replaying() {
+            self.shared.observer.event(&Event::Log(text.to_string()));
+        }
+    }
+
+    /// Seconds that the search has run, over all sessions.
+    pub fn elapsed(&self) -> f64 {
+        self.shared.elapsed()
     }
 
     /// Should the strategy end at once? For long computations between calls.

@@ -113,7 +113,12 @@ pub fn all() -> &'static [Sig] {
             .filter_map(|&(op, name, params, result)| {
                 let changes = matches!(
                     op,
-                    Builtin::Push | Builtin::Pop | Builtin::PopOldest | Builtin::InsertAt | Builtin::RemoveAt | Builtin::Clear
+                    Builtin::Push
+                        | Builtin::Pop
+                        | Builtin::PopOldest
+                        | Builtin::InsertAt
+                        | Builtin::RemoveAt
+                        | Builtin::Clear
                 );
                 Some(Sig { op, name, params: read_params(params)?, result: Type::parse(result)?, changes })
             })

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::contract::{self, HostFn};
 use super::env::{Env, FunItem, LIBRARY};
 use super::infer::Infer;
-use super::tree::{Local, LocalInfo, TBody, TExpr, TKind, TPattern, TStmt, Step};
+use super::tree::{Local, LocalInfo, Step, TBody, TExpr, TKind, TPattern, TStmt};
 use super::types::{self, Type};
 use crate::base::Span;
 use crate::diag::{Diagnostic, codes, did_you_mean};
@@ -98,7 +98,8 @@ impl<'e> Checker<'e> {
         // Where the text of the function is not the user's, the place to mend is the call.
         if item.fun.name.span.file != at.file {
             for d in &mut self.diags[before..] {
-                d.labels.push(crate::diag::Label { span: at, text: format!("in this use of `{}`", item.fun.name.name) });
+                d.labels
+                    .push(crate::diag::Label { span: at, text: format!("in this use of `{}`", item.fun.name.name) });
             }
         }
         if self.diags[before..].iter().any(|d| d.code == &codes::PROG_LATER) {
@@ -120,7 +121,13 @@ impl<'e> Checker<'e> {
     }
 
     /// Checks a single expression whose free names are `params`; `expected` is the type that it must have.
-    pub fn expression(&mut self, scope: usize, expr: &Expr, params: &[(String, Type)], expected: Option<&Type>) -> usize {
+    pub fn expression(
+        &mut self,
+        scope: usize,
+        expr: &Expr,
+        params: &[(String, Type)],
+        expected: Option<&Type>,
+    ) -> usize {
         let mut f = FnChecker::new(self, scope);
         let params: Vec<Local> = params.iter().map(|(n, t)| f.declare(n, expr.span, t.clone(), false)).collect();
         let mut value = f.expr(expr, expected);
@@ -135,7 +142,16 @@ impl<'e> Checker<'e> {
             self.instance(&callee, &params, span);
         }
         let body = TBody { stmts: Vec::new(), value: Some(value) };
-        self.instances.push(Instance { name: "expression".into(), span: expr.span, params, locals, body, result, infer, scope });
+        self.instances.push(Instance {
+            name: "expression".into(),
+            span: expr.span,
+            params,
+            locals,
+            body,
+            result,
+            infer,
+            scope,
+        });
         self.instances.len() - 1
     }
 
@@ -254,10 +270,17 @@ impl<'c, 'e> FnChecker<'c, 'e> {
             Type::Unit | Type::Error => {}
             t => {
                 let end = Span { start: fun.body.span.end.saturating_sub(1).max(fun.body.span.start), ..fun.body.span };
-                let d = Diagnostic::new(&codes::PROG_RETURN, end, format!("`{}` may end here without a result", fun.name.name))
-                    .here("no value is returned on this path")
-                    .label(fun.result.as_ref().map_or(fun.name.span, |r| r.span), format!("it returns `{}`", self.infer.deep(&t)))
-                    .help("return a value on every path, or end the body with one");
+                let d = Diagnostic::new(
+                    &codes::PROG_RETURN,
+                    end,
+                    format!("`{}` may end here without a result", fun.name.name),
+                )
+                .here("no value is returned on this path")
+                .label(
+                    fun.result.as_ref().map_or(fun.name.span, |r| r.span),
+                    format!("it returns `{}`", self.infer.deep(&t)),
+                )
+                .help("return a value on every path, or end the body with one");
                 self.report(d);
             }
         }
@@ -269,7 +292,8 @@ impl<'c, 'e> FnChecker<'c, 'e> {
 
     fn twice(&mut self, name: &Ident, what: &str) {
         self.report(
-            Diagnostic::new(&codes::PROG_TWICE, name.span, format!("the {what} `{}` stands twice", name.name)).help("rename one of them"),
+            Diagnostic::new(&codes::PROG_TWICE, name.span, format!("the {what} `{}` stands twice", name.name))
+                .help("rename one of them"),
         );
     }
 
@@ -299,8 +323,16 @@ impl<'c, 'e> FnChecker<'c, 'e> {
                         let known = types::names().any(|k| k == name.name);
                         let d = if known {
                             let wants = usize::from(matches!(name.name.as_str(), "list" | "queue" | "stream"));
-                            Diagnostic::new(&codes::PROG_TYPE, t.span, format!("`{}` takes {wants} type argument(s), not {n}", name.name))
-                                .help(if wants == 1 { format!("write `{}<int>` for one of ints", name.name) } else { "leave the arguments out".into() })
+                            Diagnostic::new(
+                                &codes::PROG_TYPE,
+                                t.span,
+                                format!("`{}` takes {wants} type argument(s), not {n}", name.name),
+                            )
+                            .help(if wants == 1 {
+                                format!("write `{}<int>` for one of ints", name.name)
+                            } else {
+                                "leave the arguments out".into()
+                            })
                         } else {
                             unknown("type", name, types::names())
                         };
@@ -312,7 +344,8 @@ impl<'c, 'e> FnChecker<'c, 'e> {
             TypeKind::Tuple(ts) if ts.is_empty() => Type::Unit,
             TypeKind::Tuple(ts) => Type::Tuple(ts.iter().map(|t| self.written(t)).collect()),
             TypeKind::Record(fs) => {
-                let mut fields: Vec<(String, Type)> = fs.iter().map(|(n, t)| (n.name.clone(), self.written(t))).collect();
+                let mut fields: Vec<(String, Type)> =
+                    fs.iter().map(|(n, t)| (n.name.clone(), self.written(t))).collect();
                 fields.sort_by(|a, b| a.0.cmp(&b.0));
                 Type::Record(fields)
             }
@@ -381,7 +414,8 @@ impl<'c, 'e> FnChecker<'c, 'e> {
                 }
                 let t = self.infer.shallow(&v.ty);
                 if t == Type::Unit {
-                    let d = Diagnostic::new(&codes::PROG_TYPE, v.span, "this has no value").help("call it as a statement of its own");
+                    let d = Diagnostic::new(&codes::PROG_TYPE, v.span, "this has no value")
+                        .help("call it as a statement of its own");
                     self.report(d);
                 }
                 let ty = written.unwrap_or(t);
@@ -429,8 +463,12 @@ impl<'c, 'e> FnChecker<'c, 'e> {
                     }
                     None => {
                         if !self.infer.unify(&wants, &Type::Unit) {
-                            let d = Diagnostic::new(&codes::PROG_RETURN, s.span, format!("`return` without a value, where `{}` is due", self.infer.deep(&wants)))
-                                .help("write `return` with a value");
+                            let d = Diagnostic::new(
+                                &codes::PROG_RETURN,
+                                s.span,
+                                format!("`return` without a value, where `{}` is due", self.infer.deep(&wants)),
+                            )
+                            .help("write `return` with a value");
                             self.report(d);
                         }
                         None
@@ -489,8 +527,12 @@ impl<'c, 'e> FnChecker<'c, 'e> {
                     }
                     Type::Error | Type::Never => vec![Type::Error; ps.len()],
                     t => {
-                        let d = Diagnostic::new(&codes::PROG_TYPE, *span, format!("a pattern of {} parts does not fit `{}`", ps.len(), self.infer.deep(&t)))
-                            .here("this takes a tuple apart");
+                        let d = Diagnostic::new(
+                            &codes::PROG_TYPE,
+                            *span,
+                            format!("a pattern of {} parts does not fit `{}`", ps.len(), self.infer.deep(&t)),
+                        )
+                        .here("this takes a tuple apart");
                         self.report(d);
                         vec![Type::Error; ps.len()]
                     }
@@ -527,10 +569,11 @@ impl<'c, 'e> FnChecker<'c, 'e> {
         };
         let info = &self.locals[root.0 as usize];
         if (info.depth as usize) < self.captures.len() {
-            let d = Diagnostic::new(&codes::PROG_CONST, e.span, format!("a function value cannot change `{}`", info.name))
-                .here("it has a copy of the variable")
-                .label(info.span, "declared outside of it")
-                .help("return the new value instead");
+            let d =
+                Diagnostic::new(&codes::PROG_CONST, e.span, format!("a function value cannot change `{}`", info.name))
+                    .here("it has a copy of the variable")
+                    .label(info.span, "declared outside of it")
+                    .help("return the new value instead");
             self.report(d);
             return None;
         }
@@ -604,15 +647,24 @@ impl<'c, 'e> FnChecker<'c, 'e> {
         let mut known: Vec<&str> = self.names.iter().flat_map(|n| n.keys().map(String::as_str)).collect();
         known.extend(env.scopes[self.scope].names.keys().map(String::as_str));
         known.extend(env.scopes[LIBRARY].names.keys().map(String::as_str));
-        known.extend(contract::rows().iter().filter(|r| matches!(r.form, contract::Form::Free | contract::Form::Global)).map(|r| r.name));
+        known.extend(
+            contract::rows()
+                .iter()
+                .filter(|r| matches!(r.form, contract::Form::Free | contract::Form::Global))
+                .map(|r| r.name),
+        );
         known.extend(super::builtins::all().iter().map(|b| b.name));
         let d = unknown("name", name, known.into_iter());
         self.report(d);
     }
 
     pub fn later(&mut self, span: Span, name: &str, what: &str) {
-        let d = Diagnostic::new(&codes::PROG_LATER, span, format!("`{name}` needs {what}, which this version does not have yet"))
-            .help("strategies over candidates and trials (evolution, tournaments, halving, Pareto search) work now");
+        let d = Diagnostic::new(
+            &codes::PROG_LATER,
+            span,
+            format!("`{name}` needs {what}, which this version does not have yet"),
+        )
+        .help("strategies over candidates and trials (evolution, tournaments, halving, Pareto search) work now");
         self.report(d);
     }
 }

@@ -64,13 +64,15 @@ impl FnChecker<'_, '_> {
             None => {}
         }
         // `log(x)` is the logarithm where its value is used, and writes to the log where it is not.
-        let math = n.name == "log" && !discard && !matches!(args, [Arg { value: Expr { kind: ExprKind::Str(_), .. }, .. }]);
+        let math =
+            n.name == "log" && !discard && !matches!(args, [Arg { value: Expr { kind: ExprKind::Str(_), .. }, .. }]);
         if let Some(row) = contract::free(&n.name)
             && !math
         {
             if row.form == Form::Global {
                 self.skip(args);
-                let d = Diagnostic::new(&codes::PROG_TYPE, n.span, format!("`{}` is not a function", n.name)).help(format!("write `{}`", n.name));
+                let d = Diagnostic::new(&codes::PROG_TYPE, n.span, format!("`{}` is not a function", n.name))
+                    .help(format!("write `{}`", n.name));
                 self.report(d);
                 return error(span);
             }
@@ -107,8 +109,12 @@ impl FnChecker<'_, '_> {
         if let Some(row) = contract::member(&t, &name.name) {
             if row.form == Form::Field {
                 self.skip(args);
-                let d = Diagnostic::new(&codes::PROG_MEMBER, name.span, format!("`{}` is a field, not a method", name.name))
-                    .help(format!("leave the parentheses out: `.{}`", name.name));
+                let d = Diagnostic::new(
+                    &codes::PROG_MEMBER,
+                    name.span,
+                    format!("`{}` is a field, not a method", name.name),
+                )
+                .help(format!("leave the parentheses out: `.{}`", name.name));
                 self.report(d);
                 return error(span);
             }
@@ -132,7 +138,9 @@ impl FnChecker<'_, '_> {
             return self.call_row(row, Some(b), args, name, span);
         }
         if let Some(sig) = builtins::find(&name.name)
-            && (matches!(t, Type::List(_) | Type::Var(_)) || !matches!(sig.params[0].ty, Type::List(_)) || sig.op == Builtin::Len && t == Type::Str)
+            && (matches!(t, Type::List(_) | Type::Var(_))
+                || !matches!(sig.params[0].ty, Type::List(_))
+                || sig.op == Builtin::Len && t == Type::Str)
             && !matches!(t, Type::Opaque(_))
         {
             return self.call_builtin(sig, Some(b), args, name, span, None);
@@ -158,7 +166,11 @@ impl FnChecker<'_, '_> {
         };
         if ps.len() != args.len() || args.iter().any(|a| a.name.is_some()) {
             self.skip(args);
-            let d = Diagnostic::new(&codes::PROG_ARGUMENT, span, format!("this function value takes {} unnamed argument(s), not {}", ps.len(), args.len()));
+            let d = Diagnostic::new(
+                &codes::PROG_ARGUMENT,
+                span,
+                format!("this function value takes {} unnamed argument(s), not {}", ps.len(), args.len()),
+            );
             self.report(d);
             return error(span);
         }
@@ -167,13 +179,24 @@ impl FnChecker<'_, '_> {
     }
 
     /// Matches arguments with parameters; reports what does not fit.
-    fn bind<'a>(&mut self, formals: &[Formal<'_>], receiver: bool, args: &'a [Arg], callee: &Ident, declared: Option<Span>) -> Option<Vec<Source<'a>>> {
+    fn bind<'a>(
+        &mut self,
+        formals: &[Formal<'_>],
+        receiver: bool,
+        args: &'a [Arg],
+        callee: &Ident,
+        declared: Option<Span>,
+    ) -> Option<Vec<Source<'a>>> {
         let mut out: Vec<Source<'a>> = vec![Source::Missing; formals.len()];
         let mut ok = true;
         let mut at = 0;
         if receiver {
             if formals.is_empty() {
-                let d = Diagnostic::new(&codes::PROG_ARGUMENT, callee.span, format!("`{}` takes no arguments, so it is no method", callee.name));
+                let d = Diagnostic::new(
+                    &codes::PROG_ARGUMENT,
+                    callee.span,
+                    format!("`{}` takes no arguments, so it is no method", callee.name),
+                );
                 self.report(d);
                 return None;
             }
@@ -192,9 +215,15 @@ impl FnChecker<'_, '_> {
                     Some(i) => i,
                     None => {
                         ok = false;
-                        let mut d = Diagnostic::new(&codes::PROG_ARGUMENT, n.span, format!("`{}` has no parameter `{}`", callee.name, n.name));
+                        let mut d = Diagnostic::new(
+                            &codes::PROG_ARGUMENT,
+                            n.span,
+                            format!("`{}` has no parameter `{}`", callee.name, n.name),
+                        );
                         d = match did_you_mean(&n.name, formals.iter().map(|f| f.name)) {
-                            Some(near) => d.help(format!("did you mean `{near}`?")).fix(n.span, near, format!("write `{near}`")),
+                            Some(near) => {
+                                d.help(format!("did you mean `{near}`?")).fix(n.span, near, format!("write `{near}`"))
+                            }
                             None => d.help(parameters(formals)),
                         };
                         if let Some(s) = declared {
@@ -225,8 +254,12 @@ impl FnChecker<'_, '_> {
                 }
                 Some(Source::Receiver | Source::Arg(_)) => {
                     ok = false;
-                    let d = Diagnostic::new(&codes::PROG_ARGUMENT, a.value.span, format!("`{}` is given twice", formals[slot].name))
-                        .help("leave one of them out");
+                    let d = Diagnostic::new(
+                        &codes::PROG_ARGUMENT,
+                        a.value.span,
+                        format!("`{}` is given twice", formals[slot].name),
+                    )
+                    .help("leave one of them out");
                     self.report(d);
                 }
                 Some(s) => *s = Source::Arg(a),
@@ -242,8 +275,12 @@ impl FnChecker<'_, '_> {
             }
         }
         if !missing.is_empty() && ok {
-            let mut d = Diagnostic::new(&codes::PROG_MISSING, callee.span, format!("`{}` needs {}", callee.name, missing.join(" and ")))
-                .help(parameters(formals));
+            let mut d = Diagnostic::new(
+                &codes::PROG_MISSING,
+                callee.span,
+                format!("`{}` needs {}", callee.name, missing.join(" and ")),
+            )
+            .help(parameters(formals));
             if let Some(s) = declared {
                 d = d.label(s, "declared here");
             }
@@ -257,7 +294,12 @@ impl FnChecker<'_, '_> {
     }
 
     /// Checks bound arguments against opened types: lambdas last, since the others tell their parameters' types.
-    fn arguments(&mut self, sources: &[Source<'_>], types: &[Type], receiver: &mut Option<TExpr>) -> Vec<Option<TExpr>> {
+    fn arguments(
+        &mut self,
+        sources: &[Source<'_>],
+        types: &[Type],
+        receiver: &mut Option<TExpr>,
+    ) -> Vec<Option<TExpr>> {
         let mut out: Vec<Option<TExpr>> = sources.iter().map(|_| None).collect();
         for late in [false, true] {
             for (i, s) in sources.iter().enumerate() {
@@ -265,7 +307,9 @@ impl FnChecker<'_, '_> {
                     Source::Receiver if !late => {
                         out[i] = receiver.take().map(|r| self.coerce(r, &types[i]));
                     }
-                    Source::Arg(a) if late == self.is_function(&a.value) => out[i] = Some(self.expr_as(&a.value, &types[i])),
+                    Source::Arg(a) if late == self.is_function(&a.value) => {
+                        out[i] = Some(self.expr_as(&a.value, &types[i]))
+                    }
                     _ => {}
                 }
             }
@@ -284,11 +328,21 @@ impl FnChecker<'_, '_> {
         }
     }
 
-    fn call_fun(&mut self, funs: &[Arc<FunItem>], mut receiver: Option<TExpr>, args: &[Arg], n: &Ident, span: Span, hint: Option<&Type>) -> TExpr {
+    fn call_fun(
+        &mut self,
+        funs: &[Arc<FunItem>],
+        mut receiver: Option<TExpr>,
+        args: &[Arg],
+        n: &Ident,
+        span: Span,
+        hint: Option<&Type>,
+    ) -> TExpr {
         let given = args.len() + usize::from(receiver.is_some());
         let item = funs
             .iter()
-            .find(|f| given <= f.fun.params.len() && given >= f.fun.params.iter().filter(|p| p.default.is_none()).count())
+            .find(|f| {
+                given <= f.fun.params.len() && given >= f.fun.params.iter().filter(|p| p.default.is_none()).count()
+            })
             .unwrap_or(&funs[0])
             .clone();
         let fun = &item.fun;
@@ -314,7 +368,8 @@ impl FnChecker<'_, '_> {
         let result = fun.result.as_ref().map(|t| self.written(t));
         self.params = outer;
         // What is expected of the result may settle a type variable (`var xs: list<int> = id([])`), but only where nothing converts.
-        if let (Some(r @ (Type::List(_) | Type::Tuple(_))), Some(h @ (Type::List(_) | Type::Tuple(_)))) = (&result, hint)
+        if let (Some(r @ (Type::List(_) | Type::Tuple(_))), Some(h @ (Type::List(_) | Type::Tuple(_)))) =
+            (&result, hint)
             && self.infer.known(h)
             && fun.params.iter().all(|p| p.default.is_none())
             && given == 0
@@ -331,7 +386,11 @@ impl FnChecker<'_, '_> {
         }
         let values: Vec<TExpr> = values.into_iter().map(|v| v.unwrap_or_else(|| error(span))).collect();
         if values.iter().any(|v| matches!(v.kind, TKind::Error)) {
-            return texpr(result.map_or(Type::Error, |r| if self.infer.known(&r) { r } else { Type::Error }), span, TKind::Error);
+            return texpr(
+                result.map_or(Type::Error, |r| if self.infer.known(&r) { r } else { Type::Error }),
+                span,
+                TKind::Error,
+            );
         }
         let result = match result {
             Some(r) => r,
@@ -343,10 +402,14 @@ impl FnChecker<'_, '_> {
                 match self.cx.instance(&item, &full, span) {
                     Some(r) => r,
                     None => {
-                        let d = Diagnostic::new(&codes::PROG_RECURSION, span, format!("`{}` calls itself, so its result must be written down", n.name))
-                            .here("the type of this call is not known yet")
-                            .label(fun.name.span, "declared here without a result type")
-                            .help("add one: `-> float`");
+                        let d = Diagnostic::new(
+                            &codes::PROG_RECURSION,
+                            span,
+                            format!("`{}` calls itself, so its result must be written down", n.name),
+                        )
+                        .here("the type of this call is not known yet")
+                        .label(fun.name.span, "declared here without a result type")
+                        .help("add one: `-> float`");
                         self.report(d);
                         return error(span);
                     }
@@ -370,8 +433,17 @@ impl FnChecker<'_, '_> {
     pub fn function_value(&mut self, item: &Arc<FunItem>, params: &[Type], span: Span) -> TExpr {
         let fun = &item.fun;
         if fun.params.len() != params.len() {
-            let d = Diagnostic::new(&codes::PROG_TYPE, span, format!("a function of {} parameter(s) is needed, `{}` has {}", params.len(), fun.name.name, fun.params.len()))
-                .label(fun.name.span, "declared here");
+            let d = Diagnostic::new(
+                &codes::PROG_TYPE,
+                span,
+                format!(
+                    "a function of {} parameter(s) is needed, `{}` has {}",
+                    params.len(),
+                    fun.name.name,
+                    fun.params.len()
+                ),
+            )
+            .label(fun.name.span, "declared here");
             self.report(d);
             return error(span);
         }
@@ -389,7 +461,11 @@ impl FnChecker<'_, '_> {
         for (t, want) in types.iter().zip(params) {
             if !self.infer.unify(t, want) {
                 let (a, b) = (self.infer.deep(t), self.infer.deep(want));
-                let d = Diagnostic::new(&codes::PROG_TYPE, span, format!("`{}` takes `{a}`, where it is given `{b}`", fun.name.name));
+                let d = Diagnostic::new(
+                    &codes::PROG_TYPE,
+                    span,
+                    format!("`{}` takes `{a}`, where it is given `{b}`", fun.name.name),
+                );
                 self.report(d);
                 return error(span);
             }
@@ -446,7 +522,13 @@ impl FnChecker<'_, '_> {
         self.coerce(e, ty)
     }
 
-    fn with_defaults(&mut self, params: &[RowParam], values: Vec<Option<TExpr>>, types: &[Type], span: Span) -> Vec<TExpr> {
+    fn with_defaults(
+        &mut self,
+        params: &[RowParam],
+        values: Vec<Option<TExpr>>,
+        types: &[Type],
+        span: Span,
+    ) -> Vec<TExpr> {
         values
             .into_iter()
             .enumerate()
@@ -459,9 +541,14 @@ impl FnChecker<'_, '_> {
     }
 
     fn call_row(&mut self, row: &'static Row, receiver: Option<TExpr>, args: &[Arg], n: &Ident, span: Span) -> TExpr {
-        let formals: Vec<Formal<'_>> = row.params.iter().map(|p| Formal { name: &p.name, optional: p.default.is_some() }).collect();
+        let formals: Vec<Formal<'_>> =
+            row.params.iter().map(|p| Formal { name: &p.name, optional: p.default.is_some() }).collect();
         let Some(sources) = self.bind(&formals, receiver.is_some(), args, n, None) else {
-            return texpr(if row.result.any(&|t| matches!(t, Type::Param(_))) { Type::Error } else { row.result.clone() }, span, TKind::Error);
+            return texpr(
+                if row.result.any(&|t| matches!(t, Type::Param(_))) { Type::Error } else { row.result.clone() },
+                span,
+                TKind::Error,
+            );
         };
         let mut place = None;
         if let (Form::Update, Some(r)) = (row.form, &receiver)
@@ -495,18 +582,36 @@ impl FnChecker<'_, '_> {
         texpr(result, span, TKind::Host(f, args, place))
     }
 
-    fn call_builtin(&mut self, sig: &'static Sig, receiver: Option<TExpr>, args: &[Arg], n: &Ident, span: Span, hint: Option<&Type>) -> TExpr {
+    fn call_builtin(
+        &mut self,
+        sig: &'static Sig,
+        receiver: Option<TExpr>,
+        args: &[Arg],
+        n: &Ident,
+        span: Span,
+        hint: Option<&Type>,
+    ) -> TExpr {
         // Functions of one list or of several numbers.
         if matches!(sig.op, Builtin::Min | Builtin::Max) {
             return self.extremum(sig, receiver, args, n, span, hint);
         }
-        let formals: Vec<Formal<'_>> = sig.params.iter().map(|p| Formal { name: &p.name, optional: p.default.is_some() }).collect();
+        let formals: Vec<Formal<'_>> =
+            sig.params.iter().map(|p| Formal { name: &p.name, optional: p.default.is_some() }).collect();
         let Some(sources) = self.bind(&formals, receiver.is_some(), args, n, None) else {
             return error(span);
         };
         if matches!(
             sig.op,
-            Builtin::Len | Builtin::Present | Builtin::Sum | Builtin::Abs | Builtin::Int | Builtin::Float | Builtin::String | Builtin::Floor | Builtin::Ceil | Builtin::Round
+            Builtin::Len
+                | Builtin::Present
+                | Builtin::Sum
+                | Builtin::Abs
+                | Builtin::Int
+                | Builtin::Float
+                | Builtin::String
+                | Builtin::Floor
+                | Builtin::Ceil
+                | Builtin::Round
         ) {
             let x = match (receiver, sources.first()) {
                 (Some(r), _) => r,
@@ -570,22 +675,34 @@ impl FnChecker<'_, '_> {
                 _ => self.wrong(&x, "a list of numbers"),
             },
             (Builtin::Abs, Type::Int | Type::Float) => make(t, x),
-            (Builtin::Int | Builtin::Floor | Builtin::Ceil | Builtin::Round, Type::Int) | (Builtin::Float, Type::Float) => x,
-            (Builtin::Int, Type::Option | Type::Bool | Type::Str) | (Builtin::Int | Builtin::Floor | Builtin::Ceil | Builtin::Round, Type::Float) => {
-                make(Type::Int, x)
-            }
+            (Builtin::Int | Builtin::Floor | Builtin::Ceil | Builtin::Round, Type::Int)
+            | (Builtin::Float, Type::Float) => x,
+            (Builtin::Int, Type::Option | Type::Bool | Type::Str)
+            | (Builtin::Int | Builtin::Floor | Builtin::Ceil | Builtin::Round, Type::Float) => make(Type::Int, x),
             (Builtin::Float, Type::Int) => self.coerce(x, &Type::Float),
             (Builtin::Float, Type::Option | Type::Str) => make(Type::Float, x),
-            (Builtin::String, Type::Fn(..) | Type::Unit | Type::Var(_)) => self.wrong(&x, "a value that can be printed"),
+            (Builtin::String, Type::Fn(..) | Type::Unit | Type::Var(_)) => {
+                self.wrong(&x, "a value that can be printed")
+            }
             (Builtin::String, _) => make(Type::Str, x),
             (Builtin::Len | Builtin::Present, _) => self.wrong(&x, "a list"),
             _ => self.wrong(&x, "a number"),
         }
     }
 
-    fn extremum(&mut self, sig: &'static Sig, receiver: Option<TExpr>, args: &[Arg], n: &Ident, span: Span, hint: Option<&Type>) -> TExpr {
+    fn extremum(
+        &mut self,
+        sig: &'static Sig,
+        receiver: Option<TExpr>,
+        args: &[Arg],
+        n: &Ident,
+        span: Span,
+        hint: Option<&Type>,
+    ) -> TExpr {
         if let Some(a) = args.iter().find_map(|a| a.name.as_ref()) {
-            let d = Diagnostic::new(&codes::PROG_ARGUMENT, a.span, format!("`{}` has no parameter `{}`", n.name, a.name)).help("it takes numbers, or one list");
+            let d =
+                Diagnostic::new(&codes::PROG_ARGUMENT, a.span, format!("`{}` has no parameter `{}`", n.name, a.name))
+                    .help("it takes numbers, or one list");
             self.report(d);
             return error(span);
         }
@@ -598,7 +715,8 @@ impl FnChecker<'_, '_> {
             return error(span);
         }
         if values.is_empty() {
-            let d = Diagnostic::new(&codes::PROG_MISSING, span, format!("`{}` needs arguments", n.name)).help("it takes numbers, or one list");
+            let d = Diagnostic::new(&codes::PROG_MISSING, span, format!("`{}` needs arguments", n.name))
+                .help("it takes numbers, or one list");
             self.report(d);
             return error(span);
         }
@@ -636,6 +754,10 @@ fn unwrapped(t: &Type) -> Type {
 }
 
 fn parameters(formals: &[Formal<'_>]) -> String {
-    let names: Vec<String> = formals.iter().filter(|f| f.name != "self").map(|f| format!("`{}`{}", f.name, if f.optional { "?" } else { "" })).collect();
+    let names: Vec<String> = formals
+        .iter()
+        .filter(|f| f.name != "self")
+        .map(|f| format!("`{}`{}", f.name, if f.optional { "?" } else { "" }))
+        .collect();
     if names.is_empty() { "it takes none".into() } else { format!("its parameters are {}", names.join(", ")) }
 }

@@ -95,7 +95,9 @@ impl FnChecker<'_, '_> {
                     let h = hints.iter().find(|h| h.0 == n.name).map(|h| &h.1);
                     let v = self.fitted(x, h);
                     if fields.iter().any(|f| f.0 == n.name) {
-                        let d = Diagnostic::new(&codes::PROG_TWICE, n.span, format!("the field `{}` stands twice", n.name)).help("leave one of them out");
+                        let d =
+                            Diagnostic::new(&codes::PROG_TWICE, n.span, format!("the field `{}` stands twice", n.name))
+                                .help("leave one of them out");
                         self.report(d);
                     } else {
                         fields.push((n.name.clone(), v));
@@ -114,7 +116,9 @@ impl FnChecker<'_, '_> {
                         let v = self.coerce(v, &Type::Bool);
                         texpr(Type::Bool, span, TKind::Unary(*op, Box::new(v)))
                     }
-                    (UnOp::Neg, Type::Int | Type::Float | Type::Error) => texpr(t, span, TKind::Unary(*op, Box::new(v))),
+                    (UnOp::Neg, Type::Int | Type::Float | Type::Error) => {
+                        texpr(t, span, TKind::Unary(*op, Box::new(v)))
+                    }
                     (UnOp::Neg, Type::Optional(_)) => {
                         let zero = texpr(Type::Int, span, TKind::Int(0));
                         self.binary(BinOp::Sub, zero, v, span)
@@ -127,7 +131,8 @@ impl FnChecker<'_, '_> {
                 error(span)
             }
             ExprKind::Binary(op, a, b) => {
-                let arithmetic = matches!(op, BinOp::Add | BinOp::Sub | BinOp::Mul | BinOp::Div | BinOp::Rem | BinOp::Pow);
+                let arithmetic =
+                    matches!(op, BinOp::Add | BinOp::Sub | BinOp::Mul | BinOp::Div | BinOp::Rem | BinOp::Pow);
                 // A float that is due makes literals floats, but not the parts of a quotient: `7 / 2` rounds down everywhere.
                 let h = if arithmetic && !matches!(op, BinOp::Div | BinOp::Rem) { hint } else { None };
                 let h = h.filter(|h| matches!(h, Type::List(_)));
@@ -141,7 +146,9 @@ impl FnChecker<'_, '_> {
                 Some(r) => texpr(Type::list(Type::Int), span, TKind::Range(Box::new(r))),
                 None => error(span),
             },
-            ExprKind::If { cond, then, otherwise } => self.if_value(cond, then, otherwise.as_deref(), hint.as_ref(), span),
+            ExprKind::If { cond, then, otherwise } => {
+                self.if_value(cond, then, otherwise.as_deref(), hint.as_ref(), span)
+            }
             ExprKind::Body(b) => {
                 let (body, diverges) = self.body(b, hint.as_ref(), true);
                 let ty = self.body_type(&body, diverges);
@@ -213,7 +220,9 @@ impl FnChecker<'_, '_> {
             (Type::Never | Type::Error, t) | (t, Type::Never | Type::Error) => t.clone(),
             (Type::Int, Type::Float) | (Type::Float, Type::Int) => Type::Float,
             (Type::Optional(x), Type::Optional(y)) => Type::optional(self.join(x, y)?),
-            (Type::Optional(x), y) | (y, Type::Optional(x)) if !matches!(y, Type::Var(_)) => Type::optional(self.join(x, y)?),
+            (Type::Optional(x), y) | (y, Type::Optional(x)) if !matches!(y, Type::Var(_)) => {
+                Type::optional(self.join(x, y)?)
+            }
             (Type::Option, t) | (t, Type::Option) if self.optionable(t) => Type::Option,
             _ => return self.infer.unify(&a, &b).then_some(a),
         })
@@ -221,7 +230,13 @@ impl FnChecker<'_, '_> {
 
     fn optionable(&self, t: &Type) -> bool {
         match self.infer.shallow(t) {
-            Type::Int | Type::Float | Type::Bool | Type::Str | Type::Option | Type::Op | Type::Opaque(Tag::Decision) => true,
+            Type::Int
+            | Type::Float
+            | Type::Bool
+            | Type::Str
+            | Type::Option
+            | Type::Op
+            | Type::Opaque(Tag::Decision) => true,
             Type::List(t) => matches!(self.infer.shallow(&t), Type::Var(_)) || self.optionable(&t),
             Type::Tuple(ts) => ts.iter().all(|t| self.optionable(t)),
             _ => false,
@@ -260,7 +275,9 @@ impl FnChecker<'_, '_> {
             }
             (Type::Option, Type::Option) => e,
             (_, Type::Option) if self.optionable(&have) => texpr(Type::Option, span, TKind::ToOption(Box::new(e))),
-            (Type::Str | Type::Opaque(Tag::Decision), Type::Selector) => texpr(Type::Selector, span, TKind::ToOption(Box::new(e))),
+            (Type::Str | Type::Opaque(Tag::Decision), Type::Selector) => {
+                texpr(Type::Selector, span, TKind::ToOption(Box::new(e)))
+            }
             _ => {
                 if self.infer.unify(&have, &want) {
                     e
@@ -273,7 +290,8 @@ impl FnChecker<'_, '_> {
 
     fn mismatch(&mut self, e: &TExpr, want: &Type) -> TExpr {
         let (have, want) = (self.infer.deep(&e.ty), self.infer.deep(want));
-        let mut d = Diagnostic::new(&codes::PROG_TYPE, e.span, format!("expected `{want}`, found `{have}`")).here(format!("this is `{have}`"));
+        let mut d = Diagnostic::new(&codes::PROG_TYPE, e.span, format!("expected `{want}`, found `{have}`"))
+            .here(format!("this is `{have}`"));
         d = match (&have, &want) {
             (Type::Optional(t), w) if **t == *w => {
                 d.help("it may be absent: write `or(.., default)`, or `unwrap(..)` where it cannot be")
@@ -281,7 +299,9 @@ impl FnChecker<'_, '_> {
             (Type::Float, Type::Int) => d.help("write `int(..)`, `floor(..)` or `round(..)`"),
             (Type::Option, Type::Int | Type::Float | Type::Str) => d.help(format!("write `{want}(..)`")),
             (_, Type::Str) => d.help("write `string(..)`"),
-            (Type::Opaque(Tag::Draft), Type::Opaque(Tag::Candidate)) => d.help("complete the draft with `.fill()` or `.finish()`"),
+            (Type::Opaque(Tag::Draft), Type::Opaque(Tag::Candidate)) => {
+                d.help("complete the draft with `.fill()` or `.finish()`")
+            }
             (Type::Opaque(Tag::Trial), Type::Opaque(Tag::Candidate)) => d.help("write `.candidate`"),
             (Type::Unit, _) => d.help("this gives no value"),
             _ => d,
@@ -300,7 +320,8 @@ impl FnChecker<'_, '_> {
                 .here(format!("{wants} is needed here"))
                 .help("write its type where it is declared: `var xs: list<trial> = []`")
         } else {
-            Diagnostic::new(&codes::PROG_TYPE, e.span, format!("expected {wants}, found `{have}`")).here(format!("this is `{have}`"))
+            Diagnostic::new(&codes::PROG_TYPE, e.span, format!("expected {wants}, found `{have}`"))
+                .here(format!("this is `{have}`"))
         };
         self.report(d);
         error(e.span)
@@ -312,7 +333,9 @@ impl FnChecker<'_, '_> {
         let make = |ty: Type, a: TExpr, b: TExpr| texpr(ty, span, TKind::Binary(op, Box::new(a), Box::new(b)));
         if ta == Type::Error || tb == Type::Error {
             return match op {
-                BinOp::Add | BinOp::Sub | BinOp::Mul | BinOp::Div | BinOp::Rem | BinOp::Pow | BinOp::Pipe => error(span),
+                BinOp::Add | BinOp::Sub | BinOp::Mul | BinOp::Div | BinOp::Rem | BinOp::Pow | BinOp::Pipe => {
+                    error(span)
+                }
                 _ => texpr(Type::Bool, span, TKind::Error),
             };
         }
@@ -324,9 +347,13 @@ impl FnChecker<'_, '_> {
             }
             BinOp::Eq | BinOp::Ne | BinOp::Lt | BinOp::Le | BinOp::Gt | BinOp::Ge => {
                 let Some(t) = self.join(&ta, &tb) else {
-                    let d = Diagnostic::new(&codes::PROG_TYPE, span, format!("`{}` and `{}` cannot be compared", self.infer.deep(&ta), self.infer.deep(&tb)))
-                        .label(a.span, format!("this is `{}`", self.infer.deep(&ta)))
-                        .label(b.span, format!("this is `{}`", self.infer.deep(&tb)));
+                    let d = Diagnostic::new(
+                        &codes::PROG_TYPE,
+                        span,
+                        format!("`{}` and `{}` cannot be compared", self.infer.deep(&ta), self.infer.deep(&tb)),
+                    )
+                    .label(a.span, format!("this is `{}`", self.infer.deep(&ta)))
+                    .label(b.span, format!("this is `{}`", self.infer.deep(&tb)));
                     self.report(d);
                     return texpr(Type::Bool, span, TKind::Error);
                 };
@@ -339,11 +366,15 @@ impl FnChecker<'_, '_> {
             }
             BinOp::Pipe => error(span),
             BinOp::Add | BinOp::Sub | BinOp::Mul | BinOp::Div | BinOp::Rem | BinOp::Pow => {
-                if let (Type::Var(_), Type::Int | Type::Float | Type::Str) | (Type::Int | Type::Float | Type::Str, Type::Var(_)) = (&ta, &tb) {
+                if let (Type::Var(_), Type::Int | Type::Float | Type::Str)
+                | (Type::Int | Type::Float | Type::Str, Type::Var(_)) = (&ta, &tb)
+                {
                     self.infer.unify(&ta, &tb);
                     return self.binary(op, a, b, span);
                 }
-                if op == BinOp::Add && (matches!((&ta, &tb), (Type::List(_), Type::List(_))) || (ta == Type::Str && tb == Type::Str)) {
+                if op == BinOp::Add
+                    && (matches!((&ta, &tb), (Type::List(_), Type::List(_))) || (ta == Type::Str && tb == Type::Str))
+                {
                     let b = self.coerce(b, &ta);
                     return make(ta, a, b);
                 }
@@ -468,7 +499,14 @@ impl FnChecker<'_, '_> {
         }
     }
 
-    fn if_value(&mut self, cond: &Expr, then: &Body, otherwise: Option<&Body>, hint: Option<&Type>, span: Span) -> TExpr {
+    fn if_value(
+        &mut self,
+        cond: &Expr,
+        then: &Body,
+        otherwise: Option<&Body>,
+        hint: Option<&Type>,
+        span: Span,
+    ) -> TExpr {
         let cond = self.expr_as(cond, &Type::Bool);
         let (mut a, da) = self.body(then, hint, otherwise.is_some());
         let Some(otherwise) = otherwise else {
@@ -478,15 +516,21 @@ impl FnChecker<'_, '_> {
         let ta = self.body_type(&a, da);
         // What the first branch gives is the best guess for the second.
         let guess = if matches!(ta, Type::Never | Type::Unit | Type::Error) { hint.cloned() } else { Some(ta.clone()) };
-        let guess = if matches!(&guess, Some(Type::Optional(_) | Type::Float | Type::Int)) { hint.cloned() } else { guess };
+        let guess =
+            if matches!(&guess, Some(Type::Optional(_) | Type::Float | Type::Int)) { hint.cloned() } else { guess };
         let (mut b, db) = self.body(otherwise, guess.as_ref(), true);
         let tb = self.body_type(&b, db);
         let Some(t) = self.join(&ta, &tb) else {
             let (x, y) = (self.infer.deep(&ta), self.infer.deep(&tb));
-            let (sa, sb) = (a.value.as_ref().map_or(then.span, |v| v.span), b.value.as_ref().map_or(otherwise.span, |v| v.span));
-            let d = Diagnostic::new(&codes::PROG_TYPE, sb, format!("the branches of this `if` have different types: `{x}` and `{y}`"))
-                .here(format!("this is `{y}`"))
-                .label(sa, format!("this is `{x}`"));
+            let (sa, sb) =
+                (a.value.as_ref().map_or(then.span, |v| v.span), b.value.as_ref().map_or(otherwise.span, |v| v.span));
+            let d = Diagnostic::new(
+                &codes::PROG_TYPE,
+                sb,
+                format!("the branches of this `if` have different types: `{x}` and `{y}`"),
+            )
+            .here(format!("this is `{y}`"))
+            .label(sa, format!("this is `{x}`"));
             self.report(d);
             return error(span);
         };
@@ -508,7 +552,8 @@ impl FnChecker<'_, '_> {
             b = texpr((*t).clone(), b.span, TKind::Unwrap(Box::new(b)));
         }
         let [i] = indices else {
-            let d = Diagnostic::new(&codes::PROG_TYPE, span, "a list has one index").help("for a list of lists write `xs[i][j]`");
+            let d = Diagnostic::new(&codes::PROG_TYPE, span, "a list has one index")
+                .help("for a list of lists write `xs[i][j]`");
             if self.infer.shallow(&b.ty) != Type::Error {
                 self.report(d);
             }
@@ -528,8 +573,12 @@ impl FnChecker<'_, '_> {
                 {
                     return texpr(t.clone(), span, TKind::Field(Box::new(b), k as usize));
                 }
-                let d = Diagnostic::new(&codes::PROG_TYPE, i.span, format!("a tuple of {} parts needs a number from 0 to {} here", ts.len(), ts.len() - 1))
-                    .help("take it apart with a pattern: `let (a, b) = ..`");
+                let d = Diagnostic::new(
+                    &codes::PROG_TYPE,
+                    i.span,
+                    format!("a tuple of {} parts needs a number from 0 to {} here", ts.len(), ts.len() - 1),
+                )
+                .help("take it apart with a pattern: `let (a, b) = ..`");
                 self.report(d);
                 return error(span);
             }
@@ -605,8 +654,9 @@ impl FnChecker<'_, '_> {
             known.extend(self.cx.env.scopes[super::env::LIBRARY].names.keys().map(String::as_str));
         }
         let near = did_you_mean(&name.name, known.iter().copied());
-        let mut d = Diagnostic::new(&codes::PROG_MEMBER, name.span, format!("`{}` has no `{}`", self.infer.deep(t), name.name))
-            .label(b.span, format!("this is `{}`", self.infer.deep(t)));
+        let mut d =
+            Diagnostic::new(&codes::PROG_MEMBER, name.span, format!("`{}` has no `{}`", self.infer.deep(t), name.name))
+                .label(b.span, format!("this is `{}`", self.infer.deep(t)));
         if let Some(near) = near {
             d = d.help(format!("did you mean `{near}`?")).fix(name.span, near, format!("write `{near}`"));
         } else if !listed.is_empty() {
@@ -629,7 +679,11 @@ impl FnChecker<'_, '_> {
         let (types, result) = match hint {
             Some(Type::Fn(ps, r)) => {
                 if ps.len() != params.len() {
-                    let d = Diagnostic::new(&codes::PROG_TYPE, span, format!("a function of {} parameter(s) is needed here, this has {}", ps.len(), params.len()));
+                    let d = Diagnostic::new(
+                        &codes::PROG_TYPE,
+                        span,
+                        format!("a function of {} parameter(s) is needed here, this has {}", ps.len(), params.len()),
+                    );
                     self.report(d);
                     return error(span);
                 }
@@ -671,7 +725,11 @@ impl FnChecker<'_, '_> {
             Some(t) => t,
             None => v.ty.clone(),
         };
-        texpr(Type::Fn(types, Box::new(result)), span, TKind::Lambda(Box::new(TLambda { params: locals, patterns, body: v, captures })))
+        texpr(
+            Type::Fn(types, Box::new(result)),
+            span,
+            TKind::Lambda(Box::new(TLambda { params: locals, patterns, body: v, captures })),
+        )
     }
 
     fn name(&mut self, n: &Ident, hint: Option<&Type>) -> TExpr {
@@ -683,8 +741,12 @@ impl FnChecker<'_, '_> {
             Some(Item::Op(_)) => return texpr(Type::Op, n.span, TKind::Op(n.name.clone(), Vec::new())),
             Some(Item::Fun(funs)) => {
                 let Some(Type::Fn(ps, _)) = hint else {
-                    let d = Diagnostic::new(&codes::PROG_TYPE, n.span, format!("`{}` is a function; its types are not known here", n.name))
-                        .help(format!("call it, or write `x => {}(x)`", n.name));
+                    let d = Diagnostic::new(
+                        &codes::PROG_TYPE,
+                        n.span,
+                        format!("`{}` is a function; its types are not known here", n.name),
+                    )
+                    .help(format!("call it, or write `x => {}(x)`", n.name));
                     self.report(d);
                     return error(n.span);
                 };

@@ -167,6 +167,7 @@ contract! {
     DecisionOptions Strategy Field on "decision" "options" ("") -> "list<option>", "All its values.";
     DecisionOrigin Strategy Field on "decision" "origin" ("") -> "string", "How it came about: `drawn`, `set`, `inherited`.";
     DecisionArity Strategy Field on "decision" "arity" ("") -> "int", "How many values it has.";
+    Redraw Strategy Method on "decision" "redraw" ("") -> "option", "Another value, drawn by the space's probabilities; for real numbers as well.";
     Others Strategy Method on "decision" "others" ("") -> "list<option>", "Its values but the present one.";
     Next Strategy Method on "decision" "next" ("") -> "decision?", "The decision after it.";
 
@@ -210,7 +211,7 @@ contract! {
     DataNext Both Method on "data" "next" ("batch: int") -> "batch", "The next batch, without end.";
     DataLen Both Method on "data" "len" ("") -> "int", "How many examples.";
     DataClasses Both Method on "data" "classes" ("") -> "int", "How many classes.";
-    TableLookup Evaluation Free "lookup" ("c: candidate, file: string, until: int? = none") -> "metrics", "The candidate's row of a file of results.";
+    TableLookup Evaluation Free "lookup" ("c: candidate, file: string, column: string, key: string = \"\"") -> "metrics", "The row of a file of results whose column holds the key, in which `{decision}` stands for the candidate's value; without a key its JSON.";
     TableMetric Evaluation Method on "metrics" "metric" ("name: string") -> "float", "A column of the row; it is an error if there is none.";
 
     // Streams.
@@ -309,7 +310,9 @@ mod tests {
         for (i, row) in rows().iter().enumerate() {
             assert_eq!(row.f as usize, i);
             assert!(row.doc.ends_with('.'), "{}", row.name);
-            let again = rows().iter().filter(|r| r.name == row.name && r.params.first().map(|p| &p.ty) == row.params.first().map(|p| &p.ty));
+            let again = rows()
+                .iter()
+                .filter(|r| r.name == row.name && r.params.first().map(|p| &p.ty) == row.params.first().map(|p| &p.ty));
             assert_eq!(again.count(), 1, "{} stands twice", row.name);
         }
     }

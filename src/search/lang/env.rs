@@ -53,6 +53,25 @@ pub fn scope_of(module: ModuleId) -> usize {
     module.0 as usize + 1
 }
 
+/// The module of a scope of [`Env::of_program`].
+pub fn module_of(scope: usize) -> Option<ModuleId> {
+    scope.checked_sub(1).map(|m| ModuleId(m as u32))
+}
+
+/// The knobs of a primitive with their initial values.
+pub fn knobs(p: &ast::Primitive) -> impl Iterator<Item = (&ast::Ident, &ast::Expr)> {
+    p.body.iter().filter_map(|s| match s {
+        ast::PrimStmt::Slot { kind: ast::SlotKind::Knob, name, init, .. } => Some((name, init)),
+        _ => None,
+    })
+}
+
+fn knob_param(name: &ast::Ident, init: &ast::Expr) -> ast::Param {
+    let float = ast::Ident { name: "float".to_string(), span: name.span };
+    let ty = ast::Type { span: name.span, kind: ast::TypeKind::Named(float, Vec::new()) };
+    ast::Param { name: name.clone(), kind: ast::ParamKind::Typed(ty), default: Some(init.clone()) }
+}
+
 /// The index of the library's scope.
 pub const LIBRARY: usize = 0;
 
@@ -92,7 +111,12 @@ impl Env {
                         let same = same.filter_map(|(i, _)| funs.get(&ItemRef { module: r.module, item: i as u32 }));
                         env.add(scope_of(ModuleId(m as u32)), name, Item::Fun(same.cloned().collect()));
                     }
-                    ast::ItemKind::Primitive(p) => env.add_op(scope_of(ModuleId(m as u32)), name, &p.params),
+                    ast::ItemKind::Primitive(p) => {
+                        // Knobs are set at run time, so programs give them like arguments.
+                        let mut params = p.params.clone();
+                        params.extend(knobs(p).map(|(name, init)| knob_param(name, init)));
+                        env.add_op(scope_of(ModuleId(m as u32)), name, &params);
+                    }
                     ast::ItemKind::Arch(a) => env.add_op(scope_of(ModuleId(m as u32)), name, &a.params),
                     _ => {}
                 }

@@ -109,7 +109,9 @@ impl Heap {
             }
             match std::mem::replace(&mut e.obj, Obj::Free) {
                 Obj::List { items, head, refs: true } => work.extend_from_slice(&items[head..]),
-                Obj::Tuple { items, refs, .. } => work.extend(items.iter().zip(refs.iter()).filter(|x| *x.1).map(|x| *x.0)),
+                Obj::Tuple { items, refs, .. } => {
+                    work.extend(items.iter().zip(refs.iter()).filter(|x| *x.1).map(|x| *x.0))
+                }
                 _ => {}
             }
             self.free.push(r);
@@ -184,10 +186,12 @@ impl Heap {
             Type::Bool => Value::Bool(slot != 0),
             Type::Str => Value::Str(self.text(slot)),
             Type::List(t) => Value::list(self.items(slot).iter().map(|&x| self.value(x, t))),
-            Type::Tuple(ts) => Value::Tuple(Arc::new(self.items(slot).iter().zip(ts).map(|(&x, t)| self.value(x, t)).collect())),
-            Type::Record(ts) => {
-                Value::Record(Arc::new(self.items(slot).iter().zip(ts).map(|(&x, t)| (t.0.clone(), self.value(x, &t.1))).collect()))
+            Type::Tuple(ts) => {
+                Value::Tuple(Arc::new(self.items(slot).iter().zip(ts).map(|(&x, t)| self.value(x, t)).collect()))
             }
+            Type::Record(ts) => Value::Record(Arc::new(
+                self.items(slot).iter().zip(ts).map(|(&x, t)| (t.0.clone(), self.value(x, &t.1))).collect(),
+            )),
             Type::Optional(_) if slot == 0 => Value::None,
             Type::Optional(t) if t.is_ref() => self.value(slot, t),
             Type::Optional(t) => self.items(slot).first().map_or(Value::None, |&x| self.value(x, t)),

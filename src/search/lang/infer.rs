@@ -60,10 +60,12 @@ impl Infer {
                 true
             }
             (Type::Error | Type::Never, _) | (_, Type::Error | Type::Never) => true,
-            (Type::List(x), Type::List(y)) | (Type::Stream(x), Type::Stream(y)) | (Type::Optional(x), Type::Optional(y)) => {
-                self.unify(x, y)
+            (Type::List(x), Type::List(y))
+            | (Type::Stream(x), Type::Stream(y))
+            | (Type::Optional(x), Type::Optional(y)) => self.unify(x, y),
+            (Type::Tuple(xs), Type::Tuple(ys)) => {
+                xs.len() == ys.len() && xs.iter().zip(ys).all(|(x, y)| self.unify(x, y))
             }
-            (Type::Tuple(xs), Type::Tuple(ys)) => xs.len() == ys.len() && xs.iter().zip(ys).all(|(x, y)| self.unify(x, y)),
             (Type::Record(xs), Type::Record(ys)) => {
                 xs.len() == ys.len() && xs.iter().zip(ys).all(|(x, y)| x.0 == y.0 && self.unify(&x.1, &y.1))
             }

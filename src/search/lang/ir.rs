@@ -378,7 +378,8 @@ pub fn slot(t: &Type) -> Ty {
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, func) in self.funcs.iter().enumerate() {
-            let params: Vec<String> = func.params.iter().map(|v| format!("v{}: {:?}", v.0, func.vars[v.0 as usize])).collect();
+            let params: Vec<String> =
+                func.params.iter().map(|v| format!("v{}: {:?}", v.0, func.vars[v.0 as usize])).collect();
             writeln!(f, "fn {i} {}({}) -> {:?} {{", func.name, params.join(", "), func.result)?;
             for (b, (insts, term)) in func.blocks.iter().enumerate() {
                 writeln!(f, "b{b}:")?;

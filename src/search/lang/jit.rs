@@ -9,7 +9,9 @@ use std::mem::ManuallyDrop;
 
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::immediates::Offset32;
-use cranelift_codegen::ir::{self as clif, AbiParam, InstBuilder, MemFlagsData, Signature, StackSlotData, StackSlotKind, Value, types};
+use cranelift_codegen::ir::{
+    self as clif, AbiParam, InstBuilder, MemFlagsData, Signature, StackSlotData, StackSlotKind, Value, types,
+};
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use cranelift_jit::{JITBuilder, JITModule};
@@ -289,8 +291,15 @@ impl<'a> Emit<'a> {
         }
         let ended = b.create_block();
         b.set_cold_block(ended);
-        let most = func.blocks.iter().flat_map(|b| &b.0).filter_map(|i| if let Inst::Rt(_, _, a) = i { Some(a.len()) } else { None }).max();
-        let args = most.filter(|&n| n > 0).map(|n| b.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, n as u32 * 8, 3)));
+        let most = func
+            .blocks
+            .iter()
+            .flat_map(|b| &b.0)
+            .filter_map(|i| if let Inst::Rt(_, _, a) = i { Some(a.len()) } else { None })
+            .max();
+        let args = most
+            .filter(|&n| n > 0)
+            .map(|n| b.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, n as u32 * 8, 3)));
         Self { module, b, func, helpers, ids, vars, ctx, depth, ended, args }
     }
 
@@ -471,7 +480,8 @@ impl<'a> Emit<'a> {
                 self.helper(self.helpers.release, &[self.ctx, v]);
             }
             Inst::Poll => {
-                let flag = self.b.ins().load(types::I64, MemFlagsData::trusted().with_readonly(), self.ctx, Offset32::new(8));
+                let flag =
+                    self.b.ins().load(types::I64, MemFlagsData::trusted().with_readonly(), self.ctx, Offset32::new(8));
                 let set = self.b.ins().load(types::I8, MemFlagsData::new(), flag, Offset32::new(0));
                 let (stop, on) = (self.b.create_block(), self.b.create_block());
                 self.b.set_cold_block(stop);

@@ -13,7 +13,9 @@ use super::check::{Checker, Instance};
 use super::env::FunItem;
 use super::infer::Infer;
 use super::ir::{BinOp, Block, Code, Fail, Func, Inst, RtOp, Site, Term, Ty, UnOp, Var, slot};
-use super::tree::{Local, LocalInfo, Place, Range, Step, TBody, TClause, TExpr, TIter, TKind, TLambda, TPattern, TStmt};
+use super::tree::{
+    Local, LocalInfo, Place, Range, Step, TBody, TClause, TExpr, TIter, TKind, TLambda, TPattern, TStmt,
+};
 use super::types::Type;
 use crate::base::Span;
 use crate::syntax::ast;
@@ -336,7 +338,9 @@ impl<'a> FnLower<'a> {
                 let parts: Vec<Var> = ts
                     .iter()
                     .enumerate()
-                    .map(|(i, t)| self.rt_raw(RtOp::Field(i as u32), &[(v.var, Type::Tuple(ts.clone()))], t.clone(), e.span))
+                    .map(|(i, t)| {
+                        self.rt_raw(RtOp::Field(i as u32), &[(v.var, Type::Tuple(ts.clone()))], t.clone(), e.span)
+                    })
                     .collect();
                 for (place, part) in places.iter().zip(parts) {
                     self.store(place, part, e.span);
@@ -536,7 +540,13 @@ impl<'a> FnLower<'a> {
         self.push(Inst::Move(root, new));
     }
 
-    fn update_in(&mut self, v: Var, ty: &Type, steps: &[(Option<Var>, usize, Span)], f: &mut dyn FnMut(&mut Self, &Type, Option<Var>) -> Var) -> Var {
+    fn update_in(
+        &mut self,
+        v: Var,
+        ty: &Type,
+        steps: &[(Option<Var>, usize, Span)],
+        f: &mut dyn FnMut(&mut Self, &Type, Option<Var>) -> Var,
+    ) -> Var {
         let Some((&(index, field, span), rest)) = steps.split_first() else {
             return f(self, ty, Some(v));
         };
@@ -912,7 +922,9 @@ impl<'a> FnLower<'a> {
         let d = self.var(Ty::Ref);
         self.push(Inst::Const(d, 0));
         let (one, both, done) = (self.block(), self.block(), self.block());
-        let has = |s: &mut Self, v: Var, t: &Type| s.rt_raw(RtOp::IsPresent, &[(v, Type::optional(t.clone()))], Type::Int, span);
+        let has = |s: &mut Self, v: Var, t: &Type| {
+            s.rt_raw(RtOp::IsPresent, &[(v, Type::optional(t.clone()))], Type::Int, span)
+        };
         let p = has(self, x, &ta);
         self.end(Term::Branch(p, one, done));
         self.go(one);
@@ -1072,7 +1084,12 @@ fn quiet(e: &TExpr) -> bool {
         TKind::Range(r) => quiet(&r.lo) && quiet(&r.hi),
         TKind::Binary(_, a, b) | TKind::Lifted(_, a, b) | TKind::Index(a, b) => quiet(a) && quiet(b),
         TKind::Slice(a, b, c) => quiet(a) && [b, c].into_iter().flatten().all(|x| quiet(x)),
-        TKind::Unary(_, x) | TKind::Field(x, _) | TKind::ToFloat(x) | TKind::Some(x) | TKind::ToOption(x) | TKind::Unwrap(x) => quiet(x),
+        TKind::Unary(_, x)
+        | TKind::Field(x, _)
+        | TKind::ToFloat(x)
+        | TKind::Some(x)
+        | TKind::ToOption(x)
+        | TKind::Unwrap(x) => quiet(x),
         TKind::Comprehension(x, clauses) => {
             quiet(x)
                 && clauses.iter().all(|c| {

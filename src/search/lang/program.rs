@@ -96,15 +96,28 @@ impl Program {
         Self::finish(checker, Some(entry), params.to_vec(), None)
     }
 
-    fn finish(mut checker: Checker<'_>, entry: Option<usize>, params: Vec<(String, Type)>, who: Option<Who>) -> Result<Program, Vec<Diagnostic>> {
+    fn finish(
+        mut checker: Checker<'_>,
+        entry: Option<usize>,
+        params: Vec<(String, Type)>,
+        who: Option<Who>,
+    ) -> Result<Program, Vec<Diagnostic>> {
         for (f, span) in &checker.uses {
             let row = f.row();
             if let Some(who) = who
                 && row.who != Who::Both
                 && row.who != who
             {
-                let (home, here) = if row.who == Who::Strategy { ("strategies", "an evaluation") } else { ("evaluations", "a strategy") };
-                let name = if row.form == Form::Free || row.form == Form::Global { row.name.to_string() } else { format!(".{}", row.name) };
+                let (home, here) = if row.who == Who::Strategy {
+                    ("strategies", "an evaluation")
+                } else {
+                    ("evaluations", "a strategy")
+                };
+                let name = if row.form == Form::Free || row.form == Form::Global {
+                    row.name.to_string()
+                } else {
+                    format!(".{}", row.name)
+                };
                 let d = Diagnostic::new(&codes::PROG_WHO, *span, format!("`{name}` is only available in {home}"))
                     .here(format!("used by {here}"))
                     .help("what an evaluation returns reaches the strategy as `t.metrics` and `t.reward`");
@@ -165,12 +178,22 @@ impl Program {
     }
 
     /// The result, and how many heap objects were left besides it.
-    pub(super) fn start(&self, args: &[Value], host: &mut dyn Host, stop: &AtomicBool, interpret: bool) -> (Result<Value, Stop>, usize) {
+    pub(super) fn start(
+        &self,
+        args: &[Value],
+        host: &mut dyn Host,
+        stop: &AtomicBool,
+        interpret: bool,
+    ) -> (Result<Value, Stop>, usize) {
         if args.len() != self.params.len() || !args.iter().zip(&self.params).all(|(a, p)| a.fits(&p.1)) {
             let span = self.code.spans.first().copied().unwrap_or_default();
             let wants: Vec<String> = self.params.iter().map(|p| format!("{}: {}", p.0, p.1)).collect();
-            let d = Diagnostic::new(&codes::PROG_HOST, span, format!("the program was started with other arguments than ({})", wants.join(", ")))
-                .help("please report this with the program that shows it");
+            let d = Diagnostic::new(
+                &codes::PROG_HOST,
+                span,
+                format!("the program was started with other arguments than ({})", wants.join(", ")),
+            )
+            .help("please report this with the program that shows it");
             return (Err(Stop::Failed(Box::new(d))), 0);
         }
         let mut heap = Heap::new();
@@ -212,8 +235,12 @@ fn param_types(env: &Env, checker: &mut Checker<'_>, item: &Arc<FunItem>) -> Vec
                     Type::Error
                 }
                 None => {
-                    let d = Diagnostic::new(&codes::PROG_UNKNOWN_TYPE, p.name.span, format!("the type of `{}` cannot be told", p.name.name))
-                        .help(format!("write it: `{}: float`", p.name.name));
+                    let d = Diagnostic::new(
+                        &codes::PROG_UNKNOWN_TYPE,
+                        p.name.span,
+                        format!("the type of `{}` cannot be told", p.name.name),
+                    )
+                    .help(format!("write it: `{}: float`", p.name.name));
                     checker.diags.push(d);
                     Type::Error
                 }
@@ -230,7 +257,12 @@ fn param_types(env: &Env, checker: &mut Checker<'_>, item: &Arc<FunItem>) -> Vec
 }
 
 /// The value of an expression that needs no runtime, and its type.
-pub fn constant(env: &Env, scope: usize, expr: &Expr, expected: Option<&Type>) -> Result<(Value, Type), Vec<Diagnostic>> {
+pub fn constant(
+    env: &Env,
+    scope: usize,
+    expr: &Expr,
+    expected: Option<&Type>,
+) -> Result<(Value, Type), Vec<Diagnostic>> {
     let program = Program::expression(env, scope, expr, &[], expected)?;
     match program.interpret(&[], &mut NoHost, &AtomicBool::new(false)) {
         Ok(v) => Ok((v, program.result)),
@@ -293,10 +325,16 @@ impl Signature {
                 Some((n, s)) => match self.params.iter().position(|p| p.name == *n) {
                     Some(i) => i,
                     None => {
-                        let mut d = Diagnostic::new(&codes::PROG_ARGUMENT, *s, format!("`{}` has no parameter `{n}`", self.name))
-                            .label(self.span, "declared here");
+                        let mut d = Diagnostic::new(
+                            &codes::PROG_ARGUMENT,
+                            *s,
+                            format!("`{}` has no parameter `{n}`", self.name),
+                        )
+                        .label(self.span, "declared here");
                         d = match did_you_mean(n, self.params.iter().map(|p| p.name.as_str())) {
-                            Some(near) => d.help(format!("did you mean `{near}`?")).fix(*s, near, format!("write `{near}`")),
+                            Some(near) => {
+                                d.help(format!("did you mean `{near}`?")).fix(*s, near, format!("write `{near}`"))
+                            }
                             None => d.help(self.listing()),
                         };
                         diags.push(d);
@@ -305,15 +343,22 @@ impl Signature {
                 },
             };
             if at >= self.params.len() {
-                let d = Diagnostic::new(&codes::PROG_ARGUMENT, *span, format!("`{}` takes {} argument(s)", self.name, self.params.len()))
-                    .here("one too many")
-                    .label(self.span, "declared here")
-                    .help(self.listing());
+                let d = Diagnostic::new(
+                    &codes::PROG_ARGUMENT,
+                    *span,
+                    format!("`{}` takes {} argument(s)", self.name, self.params.len()),
+                )
+                .here("one too many")
+                .label(self.span, "declared here")
+                .help(self.listing());
                 diags.push(d);
                 break;
             }
             if out.contains(&at) {
-                diags.push(Diagnostic::new(&codes::PROG_ARGUMENT, *span, format!("`{}` is given twice", self.params[at].name)).help("leave one of them out"));
+                diags.push(
+                    Diagnostic::new(&codes::PROG_ARGUMENT, *span, format!("`{}` is given twice", self.params[at].name))
+                        .help("leave one of them out"),
+                );
             }
             out.push(at);
         }
@@ -325,9 +370,13 @@ impl Signature {
             .map(|(_, p)| format!("`{}`", p.name))
             .collect();
         if !missing.is_empty() && diags.is_empty() {
-            let d = Diagnostic::new(&codes::PROG_MISSING, callee, format!("`{}` needs {}", self.name, missing.join(" and ")))
-                .label(self.span, "declared here")
-                .help(self.listing());
+            let d = Diagnostic::new(
+                &codes::PROG_MISSING,
+                callee,
+                format!("`{}` needs {}", self.name, missing.join(" and ")),
+            )
+            .label(self.span, "declared here")
+            .help(self.listing());
             diags.push(d);
         }
         if diags.is_empty() { Ok(out) } else { Err(diags) }

@@ -40,13 +40,23 @@ pub struct Ctx<'a> {
 /// The diagnostic of a failed operation.
 pub fn failure(f: Fail, span: Span) -> Stop {
     let (code, message, help) = match f {
-        Fail::Overflow => (&codes::PROG_OVERFLOW, "this whole number does not fit 64 bits", "compute with floats where numbers become large"),
+        Fail::Overflow => (
+            &codes::PROG_OVERFLOW,
+            "this whole number does not fit 64 bits",
+            "compute with floats where numbers become large",
+        ),
         Fail::Zero => (&codes::PROG_ZERO, "division by zero", "check the divisor, or divide floats"),
         Fail::Bounds => (&codes::PROG_BOUNDS, "index out of bounds", "indices run from 0 to `len(xs) - 1`"),
-        Fail::Depth => (&codes::PROG_DEPTH, "calls nest too deeply", "let the recursion end earlier, or write it as a loop"),
-        Fail::Absent => (&codes::PROG_ABSENT, "this is absent (`none`)", "compare with `none` first, or write `or(.., default)`"),
+        Fail::Depth => {
+            (&codes::PROG_DEPTH, "calls nest too deeply", "let the recursion end earlier, or write it as a loop")
+        }
+        Fail::Absent => {
+            (&codes::PROG_ABSENT, "this is absent (`none`)", "compare with `none` first, or write `or(.., default)`")
+        }
         Fail::Empty => (&codes::PROG_EMPTY, "there is nothing to take from an empty list", "check `len(..)` first"),
-        Fail::Convert => (&codes::PROG_CONVERT, "this value does not convert to the number that is needed", "check what it is first"),
+        Fail::Convert => {
+            (&codes::PROG_CONVERT, "this value does not convert to the number that is needed", "check what it is first")
+        }
     };
     Stop::Failed(Box::new(Diagnostic::new(code, span, message).help(help)))
 }
@@ -73,7 +83,10 @@ impl Ctx<'_> {
                 1
             }
             Err(panic) => {
-                let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+                let text = panic
+                    .downcast_ref::<String>()
+                    .map(String::as_str)
+                    .or_else(|| panic.downcast_ref::<&str>().copied());
                 let d = Diagnostic::new(&codes::PROG_HOST, site.span, "a call of the runtime failed unexpectedly")
                     .note(text.unwrap_or("no message").to_string())
                     .help("please report this with the program that shows it");
@@ -213,8 +226,12 @@ impl Ctx<'_> {
         let args: Vec<Value> = a.iter().zip(&site.args).map(|(&x, t)| self.heap.value(x, t)).collect();
         let v = self.host.call(f, &args, site.span)?;
         if !v.fits(&site.result) {
-            let d = Diagnostic::new(&codes::PROG_HOST, site.span, format!("`{}` gave `{v}` where `{}` is due", f.row().name, site.result))
-                .help("please report this with the program that shows it");
+            let d = Diagnostic::new(
+                &codes::PROG_HOST,
+                site.span,
+                format!("`{}` gave `{v}` where `{}` is due", f.row().name, site.result),
+            )
+            .help("please report this with the program that shows it");
             return Err(Stop::Failed(Box::new(d)));
         }
         Ok(self.heap.slot(&v, &site.result))
@@ -359,7 +376,12 @@ fn builtin(h: &mut Heap, b: Builtin, site: &Site, a: &[u64]) -> Result<u64, Stop
         Builtin::Int | Builtin::Float => {
             let v = h.value(a[0], &site.args[0]);
             let v = match &v {
-                Value::Str(s) => s.trim().parse::<i64>().map(Value::Int).or_else(|_| s.trim().parse().map(Value::Float)).unwrap_or(Value::None),
+                Value::Str(s) => s
+                    .trim()
+                    .parse::<i64>()
+                    .map(Value::Int)
+                    .or_else(|_| s.trim().parse().map(Value::Float))
+                    .unwrap_or(Value::None),
                 v => v.clone(),
             };
             match (b, v) {
@@ -370,7 +392,8 @@ fn builtin(h: &mut Heap, b: Builtin, site: &Site, a: &[u64]) -> Result<u64, Stop
                 (_, _) => {
                     let shown = h.value(a[0], &site.args[0]);
                     let what = if b == Builtin::Int { "an int" } else { "a float" };
-                    let d = Diagnostic::new(&codes::PROG_CONVERT, site.span, format!("`{shown}` is not {what}")).help("check what it is first");
+                    let d = Diagnostic::new(&codes::PROG_CONVERT, site.span, format!("`{shown}` is not {what}"))
+                        .help("check what it is first");
                     return Err(Stop::Failed(Box::new(d)));
                 }
             }

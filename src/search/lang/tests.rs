@@ -66,12 +66,22 @@ impl Host for World {
             }
             HostFn::Evaluate => self.evaluate(of(0))?,
             HostFn::EvaluateAll => {
-                let all: Vec<Vec<i64>> = args[0].as_list().unwrap_or_default().iter().map(|c| c.object::<Vec<i64>>().cloned().unwrap_or_default()).collect();
+                let all: Vec<Vec<i64>> = args[0]
+                    .as_list()
+                    .unwrap_or_default()
+                    .iter()
+                    .map(|c| c.object::<Vec<i64>>().cloned().unwrap_or_default())
+                    .collect();
                 let trials = all.into_iter().map(|c| self.evaluate(c)).collect::<Result<Vec<_>, _>>()?;
                 Value::list(trials)
             }
             HostFn::History => Value::list(self.trials.clone()),
-            HostFn::Best => self.trials.iter().max_by_key(|t| t.object::<Vec<i64>>().map(|v| v.iter().sum::<i64>())).cloned().unwrap_or(Value::None),
+            HostFn::Best => self
+                .trials
+                .iter()
+                .max_by_key(|t| t.object::<Vec<i64>>().map(|v| v.iter().sum::<i64>()))
+                .cloned()
+                .unwrap_or(Value::None),
             HostFn::TrialReward => match of(0).iter().sum::<i64>() {
                 0 => Value::None,
                 s => Value::Float(s as f64),
@@ -80,11 +90,18 @@ impl Host for World {
             HostFn::TrialCandidate => Self::candidate(of(0)),
             HostFn::Decisions => {
                 let c = of(0);
-                Value::list((0..4).map(|i| Value::Opaque(Opaque::new(Tag::Decision, i.to_string(), (i, c[i as usize])))))
+                Value::list(
+                    (0..4).map(|i| Value::Opaque(Opaque::new(Tag::Decision, i.to_string(), (i, c[i as usize])))),
+                )
             }
             HostFn::Others => {
                 let (_, v) = *args[0].object::<(i64, i64)>().unwrap_or(&(0, 0));
                 Value::list((0..4).filter(|x| *x != v).map(Value::Int))
+            }
+            HostFn::DecisionArity => Value::Int(4),
+            HostFn::Redraw => {
+                let (_, v) = *args[0].object::<(i64, i64)>().unwrap_or(&(0, 0));
+                Value::Int((v + 1 + self.rng.below(3) as i64) % 4)
             }
             HostFn::Set => {
                 let mut c = of(0);
@@ -203,7 +220,8 @@ fn rejects(text: &str, code: &str, part: &str) {
     match compile(text, "f") {
         Ok(_) => panic!("accepted: {text}"),
         Err(ds) => assert!(
-            ds.iter().any(|d| d.code.id == code && (d.message.contains(part) || d.help.as_ref().is_some_and(|h| h.contains(part)))),
+            ds.iter().any(|d| d.code.id == code
+                && (d.message.contains(part) || d.help.as_ref().is_some_and(|h| h.contains(part)))),
             "{code} `{part}` not in {ds:#?}"
         ),
     }
@@ -233,16 +251,31 @@ fn loops_lists_and_values() {
     check("fn f() { var s = 0  for i in 0..=10 { if i == 3 { continue }  if i == 8 { break }  s += i }  s }", "25");
     check("fn f() { var n = 0  loop { n += 1  if n > 4 { return n } } }", "5");
     check("fn f() { var xs = [1, 2]  let ys = xs  xs.push(3)  xs[0] = 9  (xs, ys) }", "([9, 2, 3], [1, 2])");
-    check("fn f() { var xs = [[1], [2]]  let ys = xs  xs[0].push(5)  xs[1][0] = 7  (xs, ys) }", "([[1, 5], [7]], [[1], [2]])");
-    check("fn f() { var r = { a: 1, b: [1] }  let s = r  r.b.push(2)  r.a += 5  (r, s) }", "({ a: 6, b: [1, 2] }, { a: 1, b: [1] })");
-    check("fn f() { var q: queue<int> = []  for i in 0..100 { q.push(i)  if len(q) > 3 { q.pop_oldest() } }  (q, q.pop(), q[1..], len(q)) }", "([97, 98, 99], 99, [98], 2)");
+    check(
+        "fn f() { var xs = [[1], [2]]  let ys = xs  xs[0].push(5)  xs[1][0] = 7  (xs, ys) }",
+        "([[1, 5], [7]], [[1], [2]])",
+    );
+    check(
+        "fn f() { var r = { a: 1, b: [1] }  let s = r  r.b.push(2)  r.a += 5  (r, s) }",
+        "({ a: 6, b: [1, 2] }, { a: 1, b: [1] })",
+    );
+    check(
+        "fn f() { var q: queue<int> = []  for i in 0..100 { q.push(i)  if len(q) > 3 { q.pop_oldest() } }  (q, q.pop(), q[1..], len(q)) }",
+        "([97, 98, 99], 99, [98], 2)",
+    );
     check("fn f() { var (a, b) = (1, 2)  (a, b) = (b, a + b)  (a, b) }", "(2, 3)");
     check("fn f() { [(i, j) for i in 0..3 for j in 0..i if i + j > 1] }", "[(2, 0), (2, 1)]");
-    check("fn f() { let xs = [1, 2, 3]  var out: list<int> = []  for x in xs { out.push(x * x) }  out + [0] }", "[1, 4, 9, 0]");
+    check(
+        "fn f() { let xs = [1, 2, 3]  var out: list<int> = []  for x in xs { out.push(x * x) }  out + [0] }",
+        "[1, 4, 9, 0]",
+    );
     check("fn f() { var xs = [1, 2]  for x in xs { xs.push(x) }  xs }", "[1, 2, 1, 2]");
     check("fn f() { var xs = [3]  (xs, xs.pop(), xs) }", "([3], 3, [])");
     check("fn f() { \"a\" + string(1) + string([1.5, 2.0]) + join([\"x\", \"y\"], \"-\") }", "a1[1.5, 2.0]x-y");
-    check("fn f() { var xs = [1, 2, 3]  xs.insert(1, 9)  let r = xs.remove(0)  (r, xs, contains(xs, 9)) }", "(1, [9, 2, 3], true)");
+    check(
+        "fn f() { var xs = [1, 2, 3]  xs.insert(1, 9)  let r = xs.remove(0)  (r, xs, contains(xs, 9)) }",
+        "(1, [9, 2, 3], true)",
+    );
     fails("fn f() { let xs = [1]  xs[1] }", "E0722");
     fails("fn f() { let xs = [1]  xs[0 - 1] }", "E0722");
     fails("fn f() { var xs = [1]  xs[5] = 2  xs }", "E0722");
@@ -253,20 +286,38 @@ fn loops_lists_and_values() {
 #[test]
 fn functions_closures_and_generics() {
     check("fn f() { let k = 10  map([1, 2], x => x * k) }", "[10, 20]");
-    check("fn twice(g: fn(int) -> int, x: int) -> int { g(g(x)) } fn inc(x: int) -> int { x + 1 } fn f() { (twice(inc, 3), twice(x => x * x, 3)) }", "(5, 81)");
+    check(
+        "fn twice(g: fn(int) -> int, x: int) -> int { g(g(x)) } fn inc(x: int) -> int { x + 1 } fn f() { (twice(inc, 3), twice(x => x * x, 3)) }",
+        "(5, 81)",
+    );
     check("fn id(x) { x } fn f() { (id(1), id(2.5), id([true])) }", "(1, 2.5, [true])");
-    check("fn add(a: float, b: float = 0.5) { a + b } fn f() { (add(1), add(1, b = 2), add(b = 1, a = 1)) }", "(1.5, 3.0, 2.0)");
+    check(
+        "fn add(a: float, b: float = 0.5) { a + b } fn f() { (add(1), add(1, b = 2), add(b = 1, a = 1)) }",
+        "(1.5, 3.0, 2.0)",
+    );
     check("fn fib(n: int) -> int { if n < 2 { n } else { fib(n - 1) + fib(n - 2) } } fn f() { fib(20) }", "6765");
-    check("fn even(n: int) -> bool { if n == 0 { true } else { odd(n - 1) } } fn odd(n: int) -> bool { if n == 0 { false } else { even(n - 1) } } fn f() { even(100) }", "true");
+    check(
+        "fn even(n: int) -> bool { if n == 0 { true } else { odd(n - 1) } } fn odd(n: int) -> bool { if n == 0 { false } else { even(n - 1) } } fn f() { even(100) }",
+        "true",
+    );
     check("fn f() { let fs = [x => x + k for k in 0..3]  [g(10) for g in fs] }", "[10, 11, 12]");
     check("fn f() { [(1, 2), (3, 4)].map((a, b) => a * b) }", "[2, 12]");
 }
 
 #[test]
 fn optionals() {
-    check("fn f() { let xs: list<float?> = [1, none, 3.5]  (sum(xs), mean(xs), present(xs), len(xs)) }", "(4.5, 2.25, [1.0, 3.5], 3)");
-    check("fn g(b: bool) -> int? { if b { 4 } else { none } } fn f() { (g(true), g(false), g(true) + 1, g(false) * 2.0, or(g(false), 7), unwrap(g(true))) }", "(4, none, 5, none, 7, 4)");
-    check("fn f() { let xs: list<float?> = [none, 2, 1]  (max(xs), xs.max_by(x => x), none == xs[0], xs[1] != none, xs[0] < xs[1]) }", "(2.0, 2.0, true, true, true)");
+    check(
+        "fn f() { let xs: list<float?> = [1, none, 3.5]  (sum(xs), mean(xs), present(xs), len(xs)) }",
+        "(4.5, 2.25, [1.0, 3.5], 3)",
+    );
+    check(
+        "fn g(b: bool) -> int? { if b { 4 } else { none } } fn f() { (g(true), g(false), g(true) + 1, g(false) * 2.0, or(g(false), 7), unwrap(g(true))) }",
+        "(4, none, 5, none, 7, 4)",
+    );
+    check(
+        "fn f() { let xs: list<float?> = [none, 2, 1]  (max(xs), xs.max_by(x => x), none == xs[0], xs[1] != none, xs[0] < xs[1]) }",
+        "(2.0, 2.0, true, true, true)",
+    );
     fails("fn g() -> int? { none } fn f() { unwrap(g()) }", "E0724");
     fails("fn f() { best().candidate.key() }", "E0724");
 }
@@ -276,16 +327,28 @@ fn the_library() {
     check("fn f() { sort_by([3, 1, 2], x => -x) }", "[3, 2, 1]");
     check("fn f() { top([(1, 5.0), (2, 7.0), (3, 7.0)], 2, (a, b) => b) }", "[(2, 7.0), (3, 7.0)]");
     check("fn f() { group_by([1, 2, 3, 4], x => x % 2) }", "[(1, [1, 3]), (0, [2, 4])]");
-    check("fn f() { (zip([1, 2], [\"a\", \"b\"]), reversed([1, 2, 3]), flatten([[1], [2, 3]]), enumerate([true])) }", "([(1, a), (2, b)], [3, 2, 1], [1, 2, 3], [(0, true)])");
-    check("fn f() { (median([3, 1, 2]), median([4.0, 1.0]), kendall([1, 2, 3], [3, 2, 1]), clamp(1.5, 0, 1), mean([1, 2])) }", "(2.0, 2.5, -1.0, 1.0, 1.5)");
+    check(
+        "fn f() { (zip([1, 2], [\"a\", \"b\"]), reversed([1, 2, 3]), flatten([[1], [2, 3]]), enumerate([true])) }",
+        "([(1, a), (2, b)], [3, 2, 1], [1, 2, 3], [(0, true)])",
+    );
+    check(
+        "fn f() { (median([3, 1, 2]), median([4.0, 1.0]), kendall([1, 2, 3], [3, 2, 1]), clamp(1.5, 0, 1), mean([1, 2])) }",
+        "(2.0, 2.5, -1.0, 1.0, 1.5)",
+    );
     check("fn f() { [round(100 * cosine(e, 4, 1, 0)) for e in 0..=4] }", "[100, 85, 50, 15, 0]");
-    check("fn f() { (step(25, 10, 1.0), warmup(0, 5, 1.0), linear_schedule(1, 4, 0, 1)) }", "(0.010000000000000002, 0.2, 0.25)");
+    check(
+        "fn f() { (step(25, 10, 1.0), warmup(0, 5, 1.0), linear_schedule(1, 4, 0, 1)) }",
+        "(0.010000000000000002, 0.2, 0.25)",
+    );
     check("fn f() { fronts([[1, 1], [2, 0], [0, 0], [0, 2], [2, 2]]) }", "[[4], [0, 1, 3], [2]]");
     check("fn f() { crowding([[0, 4], [1, 3], [4, 0]]) }", "[inf, 2.0, inf]");
     check("fn f() { product([[1, 2], [3, 4]]) }", "[[1, 3], [1, 4], [2, 3], [2, 4]]");
     check("fn f() { find([1, 2, 3], x => x > 1) }", "2");
     check("fn f() { len(unique([random() for _ in 0..2000])) }", "256");
-    check("fn f() { let xs = shuffled([i for i in 0..50])  (sort_by(xs, x => x) == [i for i in 0..50], xs == [i for i in 0..50], len(sample(xs, 3))) }", "(true, false, 3)");
+    check(
+        "fn f() { let xs = shuffled([i for i in 0..50])  (sort_by(xs, x => x) == [i for i in 0..50], xs == [i for i in 0..50], len(sample(xs, 3))) }",
+        "(true, false, 3)",
+    );
     check("fn f() { len(neighbours(random())) }", "12");
     check("fn f() { all([draw_by([1, 2], x => if x == 1 { 0.0 } else { 1.0 }) for _ in 0..20], x => x == 2) }", "true");
 }
@@ -372,25 +435,37 @@ evaluation train(epochs: int = 2, batch: int = 64, lr: float = 0.025, drop_path:
     let args = [Value::Int(2), Value::Int(64), Value::Float(0.5), Value::Float(0.0)];
     let (r, w) = both(&p, &args, 0);
     assert_eq!(r.map(|v| v.to_string()), Ok("{ accuracy: 0.75, params: 10.0 }".into()));
-    assert_eq!(w.log, ["fit sgd(rate = 0.5, momentum = 0.9) { drop_path: 0.0 }", "fit sgd(rate = 0.25, momentum = 0.9) { drop_path: 0.0 }"]);
+    assert_eq!(
+        w.log,
+        [
+            "fit sgd(rate = 0.5, momentum = 0.9) { drop_path: 0.0 }",
+            "fit sgd(rate = 0.25, momentum = 0.9) { drop_path: 0.0 }"
+        ]
+    );
     let env = env(text);
-    let sig = super::signature(&env, env.fun(1, "train").unwrap_or_else(|| panic!())).unwrap_or_else(|d| panic!("{d:?}"));
+    let sig =
+        super::signature(&env, env.fun(1, "train").unwrap_or_else(|| panic!())).unwrap_or_else(|d| panic!("{d:?}"));
     assert_eq!(super::metrics(&sig), ["accuracy", "params"]);
     assert_eq!(sig.params[2].default, Some(Value::Float(0.025)));
     let at = Span::default();
     assert_eq!(sig.place(&[(None, at), (Some(("lr", at)), at)], at), Ok(vec![0, 2]));
-    assert!(sig.place(&[(Some(("lrr", at)), at)], at).is_err_and(|d| d[0].help.as_deref() == Some("did you mean `lr`?")));
+    assert!(
+        sig.place(&[(Some(("lrr", at)), at)], at).is_err_and(|d| d[0].help.as_deref() == Some("did you mean `lr`?"))
+    );
 }
 
 #[test]
 fn objectives_are_expressions() {
-    let e = env("fn f() { accuracy - 0.05 * log2(latency / 5ms) } fn g() { [maximize(accuracy), minimize(latency)] } fn h() { accurcy^3 }");
+    let e = env(
+        "fn f() { accuracy - 0.05 * log2(latency / 5ms) } fn g() { [maximize(accuracy), minimize(latency)] } fn h() { accurcy^3 }",
+    );
     let params = [("accuracy".to_string(), Type::Float), ("latency".to_string(), Type::Float)];
     let args = [Value::Float(0.9), Value::Float(0.01)];
     let expr = |name: &str| e.fun(1, name).and_then(|f| f.fun.body.value.clone()).unwrap_or_else(|| panic!());
     let p = Program::expression(&e, 1, &expr("f"), &params, Some(&Type::Float)).unwrap_or_else(|d| panic!("{d:?}"));
     assert_eq!(both(&p, &args, 0).0, Ok(Value::Float(0.85)));
-    let p = Program::expression(&e, 1, &expr("g"), &params, Some(&Type::list(Type::Float))).unwrap_or_else(|d| panic!("{d:?}"));
+    let p = Program::expression(&e, 1, &expr("g"), &params, Some(&Type::list(Type::Float)))
+        .unwrap_or_else(|d| panic!("{d:?}"));
     assert_eq!(both(&p, &args, 0).0.map(|v| v.to_string()), Ok("[0.9, -0.01]".into()));
     let d = Program::expression(&e, 1, &expr("h"), &params, Some(&Type::Float)).err().unwrap_or_default();
     assert_eq!(d[0].help.as_deref(), Some("did you mean `accuracy`?"));
@@ -418,7 +493,11 @@ fn errors_teach() {
     rejects("evaluation f() { submit(candidate)  return { accuracy: 0.0 } }", "E0712", "only available in strategies");
     rejects("strategy f() { build(random()) }", "E0712", "only available in evaluations");
     rejects("fn f(x: int, x: int) { x }", "E0713", "stands twice");
-    rejects("strategy f() { let c = policy(\"lstm\")  c.step(1)  submit(strongest(c, 2)) }", "E0790", "needs controllers");
+    rejects(
+        "strategy f() { let c = policy(\"lstm\")  c.step(1)  submit(strongest(c, 2)) }",
+        "E0790",
+        "needs controllers",
+    );
     rejects("fn f() { for t in results() { let x: float = t.reward } }", "E0703", "or(.., default)");
     rejects("fn f() { sum([\"a\"]) }", "E0703", "list of numbers");
     rejects("fn f() { 1 + \"a\" }", "E0703", "string(..)");
@@ -487,13 +566,27 @@ fn programs_are_shared_between_threads() {
 fn the_design_s_strategies_compile_or_say_what_they_need() {
     let text = include_str!("testdata/strategies.nas");
     let mut env = env(text);
-    for (name, params) in [("sgd", "w[..], rate: float, momentum: float = 0.0, decay: float = 0.0"), ("adam", "w[..], rate: float, beta1: float = 0.9"), ("accuracy", "x[..]")] {
+    for (name, params) in [
+        ("sgd", "w[..], rate: float, momentum: float = 0.0, decay: float = 0.0"),
+        ("adam", "w[..], rate: float, beta1: float = 0.9"),
+        ("accuracy", "x[..]"),
+    ] {
         let (m, errors) = parse(FileId(2), &format!("primitive {name}({params}) -> y[..] {{ y[..] = 1 }}"));
         assert!(errors.is_empty(), "{errors:?}");
         env.add_module(1, &m);
     }
     let mut needs = Vec::new();
-    for name in ["random_search", "aging_evolution", "reinforce", "q_learning", "pnas", "darts", "enas", "train", "early_stopping"] {
+    for name in [
+        "random_search",
+        "aging_evolution",
+        "reinforce",
+        "q_learning",
+        "pnas",
+        "darts",
+        "enas",
+        "train",
+        "early_stopping",
+    ] {
         let item = env.fun(1, name).unwrap_or_else(|| panic!("{name}")).clone();
         match Program::compile(&env, &item) {
             Ok(_) => needs.push(format!("{name}: ok")),
@@ -537,7 +630,12 @@ fn the_pages_of_static_errors_have_examples_that_produce_them() {
     use crate::diag::codes;
     let mut tried = 0;
     for info in codes::ALL.iter().filter(|c| c.id.starts_with("E070") || c.id.starts_with("E071") || c.id == "E0790") {
-        let example = info.page.split("```nas").nth(1).and_then(|t| t.split("```").next()).unwrap_or_else(|| panic!("{}", info.id));
+        let example = info
+            .page
+            .split("```nas")
+            .nth(1)
+            .and_then(|t| t.split("```").next())
+            .unwrap_or_else(|| panic!("{}", info.id));
         let env = env(example);
         let found = env.scopes[1].names.keys().any(|name| {
             let item = env.fun(1, name).unwrap_or_else(|| panic!()).clone();
@@ -551,11 +649,26 @@ fn the_pages_of_static_errors_have_examples_that_produce_them() {
 
 #[test]
 fn odd_control_flow_keeps_counts_right() {
-    check("fn g(n: int) -> list<int> { var xs = [n]  loop { let ys = xs + [1]  if len(ys) > 3 { return ys }  xs = ys  if n > 5 { break } }  xs } fn f() { (g(1), g(9)) }", "([1, 1, 1, 1], [9, 1])");
-    check("fn g(b: bool) -> string { let s = { let t = \"x\"  if b { return t + \"!\" }  t }  s + \"?\" } fn f() { g(true) + g(false) }", "x!x?");
+    check(
+        "fn g(n: int) -> list<int> { var xs = [n]  loop { let ys = xs + [1]  if len(ys) > 3 { return ys }  xs = ys  if n > 5 { break } }  xs } fn f() { (g(1), g(9)) }",
+        "([1, 1, 1, 1], [9, 1])",
+    );
+    check(
+        "fn g(b: bool) -> string { let s = { let t = \"x\"  if b { return t + \"!\" }  t }  s + \"?\" } fn f() { g(true) + g(false) }",
+        "x!x?",
+    );
     check("fn f() { var xs = [[1]]  let g = () => xs  xs = [[2]]  (g(), xs) }", "([[1]], [[2]])");
-    check("fn f() { var r = { a: { b: [1, 2] } }  r.a.b[1] += r.a.b[0]  r.a.b.push(len(r.a.b))  r }", "{ a: { b: [1, 3, 2] } }");
-    check("fn f() { var xs = [\"a\", \"b\"]  (xs[0], xs[1]) = (xs[1], xs[0])  for x in xs { for y in xs { if x == y { continue }  return [x + y] } }  xs }", "[ba]");
-    check("fn f() { let xs: list<option> = [1, 0.5, \"a\", [1, 2]]  (xs, xs[0] == 1, int(xs[0]) + 1) }", "([1, 0.5, a, [1, 2]], true, 2)");
+    check(
+        "fn f() { var r = { a: { b: [1, 2] } }  r.a.b[1] += r.a.b[0]  r.a.b.push(len(r.a.b))  r }",
+        "{ a: { b: [1, 3, 2] } }",
+    );
+    check(
+        "fn f() { var xs = [\"a\", \"b\"]  (xs[0], xs[1]) = (xs[1], xs[0])  for x in xs { for y in xs { if x == y { continue }  return [x + y] } }  xs }",
+        "[ba]",
+    );
+    check(
+        "fn f() { let xs: list<option> = [1, 0.5, \"a\", [1, 2]]  (xs, xs[0] == 1, int(xs[0]) + 1) }",
+        "([1, 0.5, a, [1, 2]], true, 2)",
+    );
     check("fn f() { var x = if true { [1] } else { [] }  var y: list<int>? = x  x.push(2)  (x, y) }", "([1, 2], [1])");
 }

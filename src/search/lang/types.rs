@@ -307,7 +307,14 @@ mod tests {
 
     #[test]
     fn written_types_read_and_print() {
-        for text in ["int", "list<trial?>", "fn(T, int) -> float", "(int, list<float>)", "{ mean: float, std: float }", "stream<(batch, batch)>"] {
+        for text in [
+            "int",
+            "list<trial?>",
+            "fn(T, int) -> float",
+            "(int, list<float>)",
+            "{ mean: float, std: float }",
+            "stream<(batch, batch)>",
+        ] {
             assert_eq!(Type::parse(text).map(|t| t.to_string()).as_deref(), Some(text));
         }
         assert_eq!(Type::parse("queue<int>"), Some(Type::list(Type::Int)));

@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use crate::base::Span;
 use crate::diag::{Diagnostic, codes};
-use crate::sema::modules::Program;
 use crate::sema::sym::{Num, VarInfo};
 use crate::syntax::ast::{self, Alternative, Amount, Choose, ExprKind};
 
@@ -43,7 +42,7 @@ impl<'a> Elab<'a, '_> {
         match (&c.domain, &c.amount) {
             (ast::Domain::Alternatives(alts), Amount::One) => self.choose_alternative(alts, short, at, given, s),
             (ast::Domain::Alternatives(alts), amount) => {
-                let labels: Vec<Choice> = labels(self.program, alts).into_iter().map(Choice::Text).collect();
+                let labels: Vec<Choice> = labels(alts).into_iter().map(Choice::Text).collect();
                 let elements: Vec<Element<'a>> = (0..alts.len())
                     .map(|index| Element { when: Num::Bool(true), value: Value::int(index as i64), index })
                     .collect();
@@ -191,7 +190,7 @@ impl<'a> Elab<'a, '_> {
         given: Vec<String>,
         s: &mut Scope<'a>,
     ) -> R<Value<'a>> {
-        let labels = labels(self.program, alts);
+        let labels = labels(alts);
         for (i, l) in labels.iter().enumerate() {
             if let Some(j) = labels[..i].iter().position(|m| m == l) {
                 return self.fail(
@@ -484,9 +483,10 @@ fn as_num(c: &Choice) -> Option<Num> {
     }
 }
 
-fn labels(program: &Program, alts: &[Alternative]) -> Vec<String> {
-    let text = |e: &ast::Expr| program.sources.slice(e.span).split_whitespace().collect::<Vec<_>>().join(" ");
-    alts.iter().map(|a| a.label.as_ref().map_or_else(|| text(&a.value), |l| l.name.clone())).collect()
+fn labels(alts: &[Alternative]) -> Vec<String> {
+    alts.iter()
+        .map(|a| a.label.as_ref().map_or_else(|| crate::syntax::print::expr_text(&a.value), |l| l.name.clone()))
+        .collect()
 }
 
 /// Elements that are numbers or texts are recorded as such, all others by their index.

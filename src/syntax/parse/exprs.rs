@@ -423,8 +423,7 @@ impl<'a> Builder<'a> {
                         self.report(d);
                         return error(span);
                     };
-                    // Sub-second units divide, so that `1ms` is exactly the float `0.001`.
-                    Some(ExprKind::Quantity(if factor < 1.0 { v / (1.0 / factor).round() } else { v * factor }, kind))
+                    Some(ExprKind::Quantity(in_base(v, factor), kind))
                 }
             }
         };
@@ -501,6 +500,11 @@ pub const UNITS: &[(&str, f64, Unit)] = &[
     ("MB", 1e6, Unit::Bytes),
     ("GB", 1e9, Unit::Bytes),
 ];
+
+/// A number of some unit in the unit's base. Parts of the base divide, so that `1ms` is exactly the float `0.001`.
+pub fn in_base(v: f64, factor: f64) -> f64 {
+    if factor < 1.0 { v / (1.0 / factor).round() } else { v * factor }
+}
 
 /// Where the number ends and its unit starts.
 fn split_unit(text: &str) -> (&str, &str) {

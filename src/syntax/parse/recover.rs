@@ -29,9 +29,17 @@ impl<'a> Builder<'a> {
             match self.run(Rule::item_entry, token.start, end) {
                 Ok(pair) => {
                     let item = self.item(pair);
-                    let rest = lexed.token_from(item.span.end as usize);
+                    let rest = lexed.token_from(item.span.end as usize).max(i + 1);
                     items.push(item);
-                    i = rest.max(i + 1);
+                    if rest < next && !ITEM_WORDS.contains(&self.word(rest)) && !self.reported(token.start, end) {
+                        if let Err(failure) = self.run(Rule::item_only, token.start, end) {
+                            let d = self.explain(&failure, token.start);
+                            self.report(d);
+                        }
+                        i = next;
+                    } else {
+                        i = rest;
+                    }
                 }
                 Err(failure) => {
                     items.extend(self.broken_item(i, end, &failure));
@@ -169,8 +177,26 @@ impl<'a> Builder<'a> {
     ) {
         let lexed = self.lexed;
         let mut i = lexed.token_from(from);
+        let only = match rule {
+            Rule::prim_stmt_entry => Rule::prim_stmt_only,
+            Rule::field_entry => Rule::field_only,
+            Rule::member_entry => Rule::member_only,
+            _ => Rule::stmt_only,
+        };
+        let mut before = None;
         while let Some(token) = lexed.tokens.get(i).filter(|t| t.start < to) {
-            match self.run(rule, token.start, to) {
+            let mut result = self.run(rule, token.start, to);
+            if let (Err(failure), Some(start)) = (&result, before) {
+                // Nothing can start here: the entry before did not go on.
+                if failure.at == token.start
+                    && let Err(further) = self.run(only, start, to)
+                    && further.at >= failure.at
+                {
+                    result = Err(further);
+                }
+            }
+            before = result.is_ok().then_some(token.start);
+            match result {
                 Ok(pair) => {
                     let end = self.span(&pair).end as usize;
                     take(self, Ok(pair));

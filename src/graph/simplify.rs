@@ -1,0 +1,422 @@
+//! Simplification: passes that each remove one kind of redundancy and keep what outputs and updates mean.
+//!
+//! `Data` and `Knob` inputs stay even where nothing reads them, since they are what a run is given; weights and
+//! statistics that nothing reads or updates go.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::build::{Body, example_axis};
+use super::range::Facts;
+use super::{BinaryOp, Equation, Graph, Guard, Index, Kind, Node, NodeId, Op, ReduceOp, Role, text};
+
+/// A pass.
+pub type Pass = fn(&mut Graph);
+
+/// The passes by name, in the order in which they run.
+pub const PASSES: &[(&str, Pass)] =
+    &[("bodies", bodies), ("axes", axes), ("reshapes", reshapes), ("copies", copies), ("equal", equal), ("dead", dead)];
+
+/// Runs all passes until nothing changes.
+pub fn simplify(g: &mut Graph) {
+    // Each round that changes something removes something; few are ever needed.
+    for _ in 0..8 {
+        let before = g.clone();
+        for (_, pass) in PASSES {
+            pass(g);
+        }
+        if *g == before {
+            return;
+        }
+    }
+}
+
+/// Builds the graph anew, node by node; `f` gets a node that reads nodes of the new graph.
+fn rebuild(g: &mut Graph, mut f: impl FnMut(&mut Graph, Node) -> NodeId) {
+    let old = std::mem::take(g);
+    let mut map: Vec<NodeId> = Vec::with_capacity(old.nodes.len());
+    for mut node in old.nodes {
+        node.map_reads(&mut |id| map[id.0 as usize]);
+        let id = f(g, node);
+        map.push(id);
+    }
+    g.outputs = old.outputs.into_iter().map(|(name, id)| (name, map[id.0 as usize])).collect();
+    g.updates = old.updates.into_iter().map(|(to, from)| (map[to.0 as usize], map[from.0 as usize])).collect();
+}
+
+/// The number that all elements of a node are.
+pub(super) fn uniform(g: &Graph, id: NodeId) -> Option<f64> {
+    match &g.node(id).kind {
+        Kind::Equation(Equation { reduce: None, guards, body }) if guards.is_empty() => match body.as_slice() {
+            [Op::Const(c)] => Some(*c),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The tensor that a node copies, element by element.
+fn copied(g: &Graph, node: &Node) -> Option<NodeId> {
+    match &node.kind {
+        Kind::Equation(Equation { reduce: None, guards, body }) if guards.is_empty() => match body.as_slice() {
+            [Op::Read(t, at)]
+                if g.node(*t).shape == node.shape && at.iter().enumerate().all(|(k, i)| i.as_var() == Some(k)) =>
+            {
+                Some(*t)
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Arithmetic on constants, neutral elements, decided guards and tests, reads of constant tensors and of copies.
+pub fn bodies(g: &mut Graph) {
+    rebuild(g, |g, mut node| {
+        let shape = node.shape.clone();
+        let changed = match &node.kind {
+            Kind::Equation(e) => match body(g, &e.extents(&shape), &e.guards, &e.body, e.reduce.is_some()) {
+                Some((guards, body)) => Some(Kind::Equation(Equation { reduce: e.reduce.clone(), guards, body })),
+                None => Some(zero()),
+            },
+            Kind::Arg(e) => body(g, &e.extents(&shape), &e.guards, &e.body, true)
+                .map(|(guards, body)| Kind::Arg(Equation { reduce: e.reduce.clone(), guards, body })),
+            Kind::Scatter(s) => match body(g, &s.extents, &s.guards, &s.body, true) {
+                Some((guards, body)) if body != [Op::Const(0.0)] => {
+                    let target = s.target.clone();
+                    Some(Kind::Scatter(super::Scatter { extents: s.extents.clone(), guards, target, body }))
+                }
+                _ => Some(zero()),
+            },
+            Kind::Input(_) | Kind::Concat { .. } | Kind::Reshape(_) | Kind::Random { .. } => None,
+        };
+        if let Some(kind) = changed {
+            node.kind = match kind {
+                Kind::Equation(e) if e.body == [Op::Const(0.0)] => zero(),
+                kind => kind,
+            };
+        }
+        g.push(node)
+    });
+}
+
+fn zero() -> Kind {
+    Kind::Equation(Equation { reduce: None, guards: Vec::new(), body: vec![Op::Const(0.0)] })
+}
+
+/// The same guards and body in a simpler form; `None` where no point is left.
+fn body(g: &Graph, extents: &[usize], guards: &[Guard], ops: &[Op], reducing: bool) -> Option<(Vec<Guard>, Vec<Op>)> {
+    let mut facts = Facts::new(extents, []);
+    let mut body = Body::new(g, extents, reducing);
+    for guard in guards {
+        if facts.decided(&facts.tidy_guard(guard)) == Some(false) {
+            return None;
+        }
+        facts.assume(guard);
+        body.guard(guard.clone());
+    }
+    let ops: Vec<Op> = ops
+        .iter()
+        .map(|op| match op {
+            Op::Read(t, at) => {
+                let mut t = *t;
+                while let Some(source) = copied(g, g.node(t)) {
+                    t = source;
+                }
+                uniform(g, t).map_or_else(|| Op::Read(t, at.clone()), Op::Const)
+            }
+            op => op.clone(),
+        })
+        .collect();
+    let result = body.splice(&ops, &mut Index::var);
+    Some(body.finish(result))
+}
+
+/// Reduction axes with one place, or that neither body nor guards use.
+pub fn axes(g: &mut Graph) {
+    rebuild(g, |g, mut node| {
+        if let Kind::Equation(e) = &node.kind
+            && let Some(kind) = fewer_axes(g, e, &node.shape)
+        {
+            node.kind = Kind::Equation(kind);
+        }
+        g.push(node)
+    });
+}
+
+fn fewer_axes(g: &Graph, e: &Equation, shape: &[usize]) -> Option<Equation> {
+    let r = e.reduce.as_ref()?;
+    let rank = shape.len();
+    let uses = |v: usize| {
+        e.guards.iter().any(|g| g.index().mentions(v))
+            || e.body.iter().any(|op| match op {
+                Op::Read(_, at) => at.iter().any(|i| i.mentions(v)),
+                Op::Index(i) => i.mentions(v),
+                Op::Test(g) => g.index().mentions(v),
+                Op::Const(_) | Op::Unary(..) | Op::Binary(..) | Op::Compare(..) | Op::Select(..) => false,
+            })
+    };
+    let keep: Vec<usize> = (0..r.extents.len()).filter(|&k| r.extents[k] > 1 && uses(rank + k)).collect();
+    if keep.len() == r.extents.len() {
+        return None;
+    }
+    let times: usize = (0..r.extents.len()).filter(|k| !keep.contains(k)).map(|k| r.extents[k]).product();
+    let extents: Vec<usize> = keep.iter().map(|&k| r.extents[k]).collect();
+    let mut sub = |v: usize| match v.checked_sub(rank) {
+        None => Index::var(v),
+        Some(k) => keep.iter().position(|&j| j == k).map_or(Index::constant(0), |j| Index::var(rank + j)),
+    };
+    let mut body = Body::new(g, &[shape, &extents].concat(), !extents.is_empty());
+    for guard in &e.guards {
+        body.guard(guard.substitute(&mut sub));
+    }
+    let mut result = body.splice(&e.body, &mut sub);
+    if times > 1 {
+        let n = body.constant(times as f64);
+        result = match r.op {
+            ReduceOp::Sum => body.mul(result, n),
+            ReduceOp::Prod => body.binary(BinaryOp::Pow, result, n),
+            ReduceOp::Max | ReduceOp::Min | ReduceOp::Mean => result,
+        };
+    }
+    let (guards, body) = body.finish(result);
+    let reduce = (!extents.is_empty()).then_some(super::Reduce { op: r.op, extents });
+    Some(Equation { reduce, guards, body })
+}
+
+/// Reshapes of reshapes, to the same shape, and of constants; concatenations of one tensor.
+pub fn reshapes(g: &mut Graph) {
+    let kept: BTreeSet<NodeId> = g.updates.iter().map(|(_, from)| *from).collect();
+    let mut old = 0;
+    rebuild(g, |g, mut node| {
+        let updates = kept.contains(&NodeId(old));
+        old += 1;
+        match &node.kind {
+            Kind::Concat { inputs, .. } if inputs.len() == 1 && !updates => return inputs[0],
+            Kind::Reshape(x) => {
+                let mut x = *x;
+                while let Kind::Reshape(y) = g.node(x).kind {
+                    x = y;
+                }
+                if g.node(x).shape == node.shape && !updates {
+                    return x;
+                }
+                node.kind = match uniform(g, x) {
+                    Some(c) => Kind::Equation(Equation { reduce: None, guards: Vec::new(), body: vec![Op::Const(c)] }),
+                    None => Kind::Reshape(x),
+                };
+            }
+            _ => {}
+        }
+        g.push(node)
+    });
+}
+
+/// Equations that only copy a tensor. A copy that is the new value of a persistent input stays: the order of updates
+/// must not matter.
+pub fn copies(g: &mut Graph) {
+    let kept: BTreeSet<NodeId> = g.updates.iter().map(|(_, from)| *from).collect();
+    let mut old = 0;
+    rebuild(g, |g, node| {
+        let updates = kept.contains(&NodeId(old));
+        old += 1;
+        match copied(g, &node) {
+            Some(x) if !updates && g.node(x).dtype == node.dtype => x,
+            _ => g.push(node),
+        }
+    });
+}
+
+/// Nodes that are computed equally. Inputs are never merged.
+pub fn equal(g: &mut Graph) {
+    let mut seen: BTreeMap<String, NodeId> = BTreeMap::new();
+    rebuild(g, |g, node| {
+        if matches!(node.kind, Kind::Input(_)) {
+            return g.push(node);
+        }
+        let key = text::node(&Node { label: String::new(), ..node.clone() });
+        *seen.entry(key).or_insert_with(|| g.push(node))
+    });
+}
+
+/// Nodes that no output and no update needs.
+pub fn dead(g: &mut Graph) {
+    let mut live = vec![false; g.nodes.len()];
+    for (_, id) in &g.outputs {
+        live[id.0 as usize] = true;
+    }
+    for (to, from) in &g.updates {
+        live[to.0 as usize] = true;
+        live[from.0 as usize] = true;
+    }
+    for (i, node) in g.nodes.iter().enumerate().rev() {
+        if let Kind::Input(input) = &node.kind {
+            live[i] |= matches!(input.role, Role::Data | Role::Knob(_));
+        }
+        if live[i] {
+            node.reads(|x| live[x.0 as usize] = true);
+        }
+    }
+    let mut old = 0;
+    rebuild(g, |g, node| {
+        old += 1;
+        // A dead node is read by dead nodes only, so any id will do.
+        if live[old - 1] { g.push(node) } else { NodeId(0) }
+    });
+}
+
+/// Recomputes the example axis of an equation from what it reads now, where that finds one.
+pub(super) fn refresh_example(g: &Graph, node: &mut Node) {
+    if let Kind::Equation(e) = &node.kind {
+        node.example = node.example.or_else(|| example_axis(g, node.shape.len(), &e.body));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{testing, verify};
+    use super::*;
+
+    fn check(pass: Pass, before: &str, after: &str) {
+        let mut g = text::parse(before).unwrap();
+        assert_eq!(verify(&g), Ok(()));
+        pass(&mut g);
+        assert_eq!(text::print(&g), after);
+        assert_eq!(verify(&g), Ok(()));
+    }
+
+    #[test]
+    fn bodies_fold() {
+        check(
+            bodies,
+            "\
+%0 = input data \"x\" : float[4]
+%1 = map : float[4]
+  t0 = const 1.0
+%2 = map : float[4]
+  t0 = %0[i0]
+%3 = map : float[4]
+  where 0 <= i0 < 5
+  t0 = %1[i0]
+  t1 = %2[i0]
+  t2 = mul t0 t1
+  t3 = const 0.0
+  t4 = add t2 t3
+  t5 = test 0 <= i0 + 1 < 9
+  t6 = select t5 t4 t3
+%4 = sum[3] : float[4]
+  where i1 + 1 == 0
+  t0 = %0[i0]
+output \"y\" %3
+output \"z\" %4
+",
+            "\
+%0 = input data \"x\" : float[4]
+%1 = map : float[4]
+  t0 = const 1.0
+%2 = map : float[4]
+  t0 = %0[i0]
+%3 = map : float[4]
+  t0 = %0[i0]
+%4 = map : float[4]
+  t0 = const 0.0
+output \"y\" %3
+output \"z\" %4
+",
+        );
+    }
+
+    #[test]
+    fn axes_go() {
+        check(
+            axes,
+            "\
+%0 = input data \"x\" : float[4, 1, 2]
+%1 = sum[3, 1, 2] : float[4]
+  t0 = %0[i0, i2, i3]
+%2 = mean[3] : float[4]
+  where 0 <= i0 - 1 < 3
+  t0 = %0[i0, 0, 0]
+",
+            "\
+%0 = input data \"x\" : float[4, 1, 2]
+%1 = sum[2] : float[4]
+  t0 = %0[i0, 0, i1]
+  t1 = const 3.0
+  t2 = mul t0 t1
+%2 = map : float[4]
+  where 0 <= i0 - 1 < 3
+  t0 = %0[i0, 0, 0]
+",
+        );
+    }
+
+    #[test]
+    fn copies_equal_and_dead_nodes_go_and_updates_stay() {
+        let mut g = text::parse(
+            "\
+%0 = input data \"x\" : float[4]
+%1 = input param normal(1.0) \"unused\" : float[4]
+%2 = input state constant(0.0) \"s\" : float[4]
+%3 = input state constant(0.0) \"t\" : float[4]
+%4 = map : float[4]
+  t0 = %0[i0]
+%5 = reshape %4 : float[2, 2]
+%6 = reshape %5 : float[4]
+%7 = map : float[4] label \"a\"
+  t0 = %6[i0]
+  t1 = exp t0
+%8 = map : float[4] label \"b\"
+  t0 = %4[i0]
+  t1 = exp t0
+%9 = map : float[4]
+  t0 = %7[i0]
+  t1 = %8[i0]
+  t2 = add t0 t1
+%10 = map : float[4]
+  t0 = %3[i0]
+output \"y\" %9
+update %2 <- %10
+update %3 <- %9
+",
+        )
+        .unwrap();
+        simplify(&mut g);
+        assert_eq!(
+            text::print(&g),
+            "\
+%0 = input data \"x\" : float[4]
+%1 = input state constant(0.0) \"s\" : float[4]
+%2 = input state constant(0.0) \"t\" : float[4]
+%3 = map : float[4] label \"a\"
+  t0 = %0[i0]
+  t1 = exp t0
+%4 = map : float[4]
+  t0 = %3[i0]
+  t1 = const 2.0
+  t2 = mul t0 t1
+%5 = map : float[4]
+  t0 = %2[i0]
+output \"y\" %4
+update %1 <- %5
+update %2 <- %4
+"
+        );
+    }
+
+    #[test]
+    fn a_training_step_keeps_its_meaning_after_each_pass() {
+        let (g, inputs) = testing::training_step(3);
+        let before = crate::exec::reference::evaluate_f64(&g, &inputs, 1, 0).unwrap();
+        for (name, pass) in PASSES {
+            let mut h = g.clone();
+            pass(&mut h);
+            assert_eq!(verify(&h), Ok(()), "{name}");
+            testing::close(&before, &crate::exec::reference::evaluate_f64(&h, &inputs, 1, 0).unwrap(), name);
+        }
+        let mut h = g.clone();
+        simplify(&mut h);
+        assert_eq!(verify(&h), Ok(()));
+        assert!(h.nodes.len() < g.nodes.len());
+        testing::close(&before, &crate::exec::reference::evaluate_f64(&h, &inputs, 1, 0).unwrap(), "simplify");
+    }
+}

@@ -1,0 +1,199 @@
+//! The graphs of a candidate: a training step, the forward pass, a metric.
+
+use std::collections::BTreeMap;
+
+use crate::diag::{Diagnostic, codes};
+use crate::graph::grad::gradients;
+use crate::graph::{DType, Graph, Init, Input, Kind, Node, NodeId, Op, ReduceOp, Role, Val};
+use crate::space::apply::{OpUse, apply};
+use crate::space::decision::Candidate;
+use crate::space::{Space, Want};
+
+/// The name of the input that holds class labels or the numbers to predict.
+pub const TARGET: &str = "target";
+
+/// The knob that bounds the global norm of the gradient.
+pub const CLIP: &str = "clip";
+
+/// What is to be predicted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// One class for each example.
+    Classes,
+    /// Numbers of these extents for each example.
+    Numbers(Vec<usize>),
+}
+
+/// How a training step is made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    /// Examples.
+    pub batch: usize,
+    /// From output and target to a scalar.
+    pub loss: OpUse,
+    /// From a weight and its gradient to the next weight.
+    pub optimizer: OpUse,
+    /// Whether the gradient's global norm is bounded by the knob [`CLIP`].
+    pub clip: bool,
+}
+
+fn target_input(g: &mut Graph, target: &Target, batch: usize) -> NodeId {
+    let (shape, dtype) = match target {
+        Target::Classes => (vec![batch], DType::Int),
+        Target::Numbers(dims) => (std::iter::once(batch).chain(dims.iter().copied()).collect(), DType::Float),
+    };
+    let kind = Kind::Input(Input { name: TARGET.to_string(), role: Role::Data });
+    g.push(Node { kind, shape, dtype, example: Some(0), label: TARGET.to_string() })
+}
+
+/// One step: forward, loss, gradients, and the optimizer's updates. Its only output is the loss.
+pub fn training(space: &Space, c: &Candidate, target: &Target, r: &Recipe) -> Result<Graph, Diagnostic> {
+    let built = space
+        .build(c, Want::Graph { batch: r.batch, training: true })
+        .map_err(super::super::space::BuildError::diagnostic)?;
+    let mut g = built.graph;
+    g.outputs.clear();
+    let Some(output) = built.output else {
+        return Err(Diagnostic::new(&codes::WRONG_TYPE, r.loss.span, "the space has no output"));
+    };
+    let label = target_input(&mut g, target, r.batch);
+    let (mut g, results) = apply(space.program(), &r.loss, &[output, label], g, true, "loss")?;
+    let loss = scalar(&g, &results, &r.loss)?;
+    let weights: Vec<NodeId> = g.inputs().filter(|(_, i)| matches!(i.role, Role::Param(_))).map(|(id, _)| id).collect();
+    let mut grads = gradients(&mut g, loss, &weights);
+    if r.clip {
+        clip_gradients(&mut g, &mut grads);
+    }
+    for (w, grad) in weights.into_iter().zip(grads) {
+        let Kind::Input(input) = &g.node(w).kind else { continue };
+        let site = input.name.clone();
+        let (next_graph, next) = apply(space.program(), &r.optimizer, &[w, grad], g, true, &site)?;
+        g = next_graph;
+        if g.node(next[0]).shape != g.node(w).shape {
+            return Err(Diagnostic::new(
+                &codes::SHAPE,
+                r.optimizer.span,
+                "an optimizer must give a weight of the shape that it takes",
+            ));
+        }
+        g.updates.push((w, next[0]));
+    }
+    g.outputs = vec![("loss".to_string(), loss)];
+    share_knobs(&mut g);
+    Ok(finish(g))
+}
+
+/// The forward pass in inference. Its only output is the network's.
+pub fn forward(space: &Space, c: &Candidate, batch: usize) -> Result<Graph, Diagnostic> {
+    let built =
+        space.build(c, Want::Graph { batch, training: false }).map_err(super::super::space::BuildError::diagnostic)?;
+    let mut g = built.graph;
+    share_knobs(&mut g);
+    Ok(finish(g))
+}
+
+/// A metric of outputs against targets; the inputs are called `output` and [`TARGET`].
+pub fn metric(space: &Space, op: &OpUse, target: &Target, output: &[usize]) -> Result<Graph, Diagnostic> {
+    let mut g = Graph::default();
+    let kind = Kind::Input(Input { name: "output".to_string(), role: Role::Data });
+    let out = g.push(Node {
+        kind,
+        shape: output.to_vec(),
+        dtype: DType::Float,
+        example: Some(0),
+        label: "output".to_string(),
+    });
+    let label = target_input(&mut g, target, output[0]);
+    let (mut g, results) = apply(space.program(), op, &[out, label], g, false, "metric")?;
+    let value = scalar(&g, &results, op)?;
+    g.outputs = vec![("value".to_string(), value)];
+    Ok(finish(g))
+}
+
+fn scalar(g: &Graph, results: &[NodeId], op: &OpUse) -> Result<NodeId, Diagnostic> {
+    match results {
+        [one] if g.node(*one).shape.is_empty() => Ok(*one),
+        _ => Err(Diagnostic::new(&codes::WRONG_TYPE, op.span, "a loss or a metric must give one number")
+            .here("this does not")
+            .help("take the mean over the examples: `loss = mean[n] ..`")),
+    }
+}
+
+fn finish(mut g: Graph) -> Graph {
+    crate::graph::simplify::simplify(&mut g);
+    crate::graph::fuse::fuse(&mut g);
+    debug_assert_eq!(crate::graph::verify::verify(&g), Ok(()));
+    g
+}
+
+/// Scales all gradients so that the norm of all of them together is at most the knob (Pascanu et al. 2013).
+fn clip_gradients(g: &mut Graph, grads: &mut [NodeId]) {
+    let kind = Kind::Input(Input { name: CLIP.to_string(), role: Role::Knob(1.0) });
+    let limit = g.push(Node { kind, shape: Vec::new(), dtype: DType::Float, example: None, label: CLIP.to_string() });
+    let squares: Vec<NodeId> = grads
+        .iter()
+        .map(|&x| {
+            let sq = g.map("clip", &[x], |b, v| b.mul(v[0], v[0]));
+            g.reduce_all(ReduceOp::Sum, sq)
+        })
+        .collect();
+    let total = g.sum("clip", &squares);
+    let scale = g.map("clip", &[total, limit], |b, v| {
+        let norm = b.unary(crate::graph::UnaryOp::Sqrt, v[0]);
+        let small = b.compare(crate::graph::CompareOp::Le, norm, v[1]);
+        let ratio = b.div(v[1], norm);
+        let one = b.constant(1.0);
+        b.select(small, one, ratio)
+    });
+    for x in grads.iter_mut() {
+        let shape = g.node(*x).shape.clone();
+        let at: Vec<crate::graph::Index> = (0..shape.len()).map(crate::graph::Index::var).collect();
+        let body = vec![
+            Op::Read(*x, at),
+            Op::Read(scale, Vec::new()),
+            Op::Binary(crate::graph::BinaryOp::Mul, Val(0), Val(1)),
+        ];
+        let example = g.node(*x).example;
+        *x = g.push(Node {
+            kind: Kind::Equation(crate::graph::Equation { reduce: None, guards: Vec::new(), body }),
+            shape,
+            dtype: DType::Float,
+            example,
+            label: "clip".to_string(),
+        });
+    }
+}
+
+/// A knob's name without its site: `cell@0.drop_path#2.p` is `drop_path.p`.
+pub fn knob_name(name: &str) -> String {
+    let mut parts: Vec<&str> = name.rsplitn(3, '.').take(2).map(|p| p.split('#').next().unwrap_or(p)).collect();
+    parts.reverse();
+    parts.join(".")
+}
+
+/// Knobs of one primitive and name are one input: all drop paths of a network, all weights' learning rates.
+fn share_knobs(g: &mut Graph) {
+    let mut first: BTreeMap<String, NodeId> = BTreeMap::new();
+    let mut to: Vec<NodeId> = g.ids().collect();
+    for id in g.ids() {
+        let Kind::Input(Input { name, role: Role::Knob(_) }) = &g.node(id).kind else { continue };
+        let short = knob_name(name);
+        to[id.0 as usize] = *first.entry(short.clone()).or_insert(id);
+        if let Kind::Input(i) = &mut g.nodes[id.0 as usize].kind
+            && to[id.0 as usize] == id
+        {
+            i.name = short;
+        }
+    }
+    for n in &mut g.nodes {
+        n.map_reads(&mut |x| to[x.0 as usize]);
+    }
+}
+
+/// The initializer of a weight or state; data and knobs have none.
+pub fn initializer(role: &Role) -> Option<&Init> {
+    match role {
+        Role::Param(i) | Role::State(i) => Some(i),
+        Role::Data | Role::Knob(_) => None,
+    }
+}

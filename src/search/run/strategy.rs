@@ -1,0 +1,549 @@
+//! What strategies ask for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::base::rng::Stream;
+use crate::base::{Span, hash};
+use crate::data::Augment;
+use crate::diag::Diagnostic;
+use crate::graph::canonical::canonical_text;
+use crate::search::engine::{End, Engine, Job, Next, Status, Trial};
+use crate::search::lang::{Host, HostFn, Opaque, Stop, Tag, Value};
+use crate::search::setup::Search;
+use crate::space::decision::{Candidate, Choice, Decision, matches};
+use crate::space::{BuildError, Want};
+
+use super::objects::{
+    DataObject, DecisionObject, GapObject, MetricsObject, ResultsObject, candidate, data, decision, draft, fail,
+    from_choice, metrics, to_choice, trial,
+};
+
+/// Most values of a decision that are listed.
+const MAX_LISTED: u64 = 100_000;
+/// Most candidates that `all()` gives.
+const MAX_ALL: usize = 1_000_000;
+
+/// Serves a strategy.
+pub struct StrategyHost {
+    search: Arc<Search>,
+    /// The scheduler.
+    pub engine: Engine,
+    rng: Stream,
+    keys: BTreeMap<String, String>,
+    /// Why the run cannot go on.
+    pub failure: Option<Diagnostic>,
+}
+
+impl StrategyHost {
+    /// A host over a running engine.
+    pub fn new(search: Arc<Search>, engine: Engine) -> Self {
+        let rng = Stream::new(search.seed, "strategy");
+        Self { search, engine, rng, keys: BTreeMap::new(), failure: None }
+    }
+
+    fn end<T>(&mut self, e: End) -> Result<T, Stop> {
+        if let End::Failed(d) = e {
+            self.failure = Some(*d);
+        }
+        Err(Stop::Finished)
+    }
+
+    /// The key of the canonical network together with the hyperparameters.
+    fn canonical(&mut self, c: &Candidate) -> Result<String, BuildError> {
+        let genotype = c.genotype_key();
+        if let Some(k) = self.keys.get(&genotype) {
+            return Ok(k.clone());
+        }
+        let key = canonical_key(&self.search, c)?;
+        self.keys.insert(genotype, key.clone());
+        Ok(key)
+    }
+
+    /// The share of the budget that is used: a function of the results seen, and of the clock only where it limits.
+    fn used(&self) -> Result<f64, End> {
+        let b = &self.search.budget;
+        let seen = self.engine.history();
+        let sum = |f: &dyn Fn(&Trial) -> f64| seen.iter().map(|t| f(t)).sum::<f64>();
+        let mut used = 0.0f64;
+        if let Some(n) = b.trials {
+            used = used.max(seen.len() as f64 / n as f64);
+        }
+        if let Some(s) = b.simulated {
+            used = used.max(sum(&|t| t.metric("seconds").unwrap_or(0.0)) / s);
+        }
+        if let Some(n) = b.epochs {
+            used = used.max(sum(&|t| t.epochs as f64) / n as f64);
+        }
+        if let Some(s) = b.seconds {
+            let bytes = self.engine.remember(|| self.engine.elapsed().to_le_bytes().to_vec())?;
+            used = used.max(bytes.try_into().map_or(0.0, f64::from_le_bytes) / s);
+        }
+        Ok(used.min(1.0))
+    }
+
+    fn job(&mut self, args: &[Value], span: Span) -> Result<Job, Stop> {
+        let c = object::<Candidate>(&args[0], span)?.clone();
+        let parent = match args.get(1) {
+            Some(Value::Opaque(_)) => Some(object::<Arc<Trial>>(&args[1], span)?.id),
+            _ => None,
+        };
+        self.job_of(&c, args.get(2), args.get(3), span).map(|j| j.inherit(parent))
+    }
+
+    fn job_of(
+        &mut self,
+        c: &Candidate,
+        until: Option<&Value>,
+        repeat: Option<&Value>,
+        span: Span,
+    ) -> Result<Job, Stop> {
+        let key = self.canonical(c).map_err(|e| failed(e, span))?;
+        let text = candidate_json(c);
+        let repeat = repeat.and_then(Value::as_int).unwrap_or(1);
+        Ok(Job::new(text, key).until(until_of(until)).repeat((repeat - 1).max(0) as u32))
+    }
+
+    fn decisions(&self, c: &Candidate, selector: &str, span: Span) -> Result<Vec<Value>, Stop> {
+        let of = Arc::new(c.clone());
+        let all = self.search.space.decisions_of(c).map_err(|e| failed(e, span))?;
+        Ok(all
+            .into_iter()
+            .enumerate()
+            .filter(|(_, (d, _))| matches(selector, &d.name))
+            .map(|(at, (d, v))| decision(DecisionObject { decision: d, value: Some(v), at, of: of.clone() }))
+            .collect())
+    }
+
+    fn open(&self, c: &Candidate, span: Span) -> Result<Option<(Decision, Candidate)>, Stop> {
+        let mut c = c.clone();
+        for _ in 0..10_000 {
+            match self.search.space.build(&c, Want::Decisions) {
+                Ok(_) => return Ok(None),
+                Err(BuildError::Open(d)) => return Ok(Some((*d, c))),
+                // What an earlier choice made impossible is open again.
+                Err(BuildError::Illegal(d, _)) => {
+                    c.values.remove(&d.name);
+                }
+                Err(e) => return Err(failed(e, span)),
+            }
+        }
+        fail(span, "the draft's decisions contradict each other")
+    }
+
+    fn set(&self, c: &Candidate, at: &Value, value: &Value, span: Span) -> Result<Candidate, Stop> {
+        let Some(choice) = to_choice(value) else {
+            return fail(span, format!("`{value}` is not a value of a decision"));
+        };
+        let selector = selector_of(at, span)?;
+        for d in self.search.space.decisions().iter().filter(|d| matches(&selector, &d.decision.name)) {
+            let all_there = d.available.iter().all(|&a| a == crate::sema::sym::Num::Bool(true));
+            if all_there && !d.decision.domain.contains(&choice) {
+                return fail(
+                    span,
+                    format!(
+                        "`{choice}` is not an option of `{}`: its options are {}",
+                        d.decision.name,
+                        d.decision.domain.describe()
+                    ),
+                );
+            }
+        }
+        self.search.space.set(c, &selector, &choice).map_err(|e| failed(e, span))
+    }
+
+    fn path(&self, t: &Trial, span: Span) -> Result<Value, Stop> {
+        let c = parse_candidate(&t.candidate, span)?;
+        let all = self.search.space.decisions_of(&c).map_err(|e| failed(e, span))?;
+        let states: Vec<Value> = all.iter().map(|(d, _)| state_of(d)).collect();
+        let mut out = Vec::new();
+        for (i, (_, v)) in all.iter().enumerate() {
+            let next = match all.get(i + 1) {
+                Some((d, _)) => {
+                    let options = d.domain.values(MAX_LISTED).unwrap_or_default();
+                    Value::record([
+                        ("options".to_string(), Value::list(options.iter().map(from_choice))),
+                        ("state".to_string(), states[i + 1].clone()),
+                        ("terminal".to_string(), Value::Bool(false)),
+                    ])
+                }
+                None => Value::record([
+                    ("options".to_string(), Value::list([])),
+                    ("state".to_string(), Value::str("end")),
+                    ("terminal".to_string(), Value::Bool(true)),
+                ]),
+            };
+            out.push(Value::Tuple(Arc::new(vec![states[i].clone(), from_choice(v), next])));
+        }
+        Ok(Value::list(out))
+    }
+}
+
+/// The key under which equal networks are trained once: the canonical text of the training network, and the values of
+/// hyperparameters.
+pub fn canonical_key(search: &Search, c: &Candidate) -> Result<String, BuildError> {
+    let built = search.space.build(c, Want::Graph { batch: 2, training: true })?;
+    let mut g = built.graph;
+    crate::graph::simplify::simplify(&mut g);
+    let mut text = canonical_text(&g);
+    for (name, x) in &built.extras {
+        text.push_str(&format!("\n{name} = {x:?}"));
+    }
+    Ok(hash::hex(hash::hash128(text.as_bytes())))
+}
+
+/// A candidate as the store keeps it: its decisions, and where its edits came from.
+pub fn candidate_json(c: &Candidate) -> String {
+    c.to_json().to_string()
+}
+
+pub(super) fn parse_candidate(text: &str, span: Span) -> Result<Candidate, Stop> {
+    let json = serde_json::from_str(text).map_err(|e| e.to_string());
+    match json.and_then(|j| Candidate::from_json(&j)) {
+        Ok(c) => Ok(c),
+        Err(e) => fail(span, format!("the stored candidate cannot be read: {e}")),
+    }
+}
+
+fn failed(e: BuildError, span: Span) -> Stop {
+    let mut d = e.diagnostic();
+    if d.labels.iter().all(|l| l.span == Span::default()) {
+        d.labels.clear();
+    }
+    Stop::Failed(Box::new(d.label(span, "in this call")))
+}
+
+pub(super) fn object<T: std::any::Any + Send + Sync>(v: &Value, span: Span) -> Result<&T, Stop> {
+    match v.object::<T>() {
+        Some(x) => Ok(x),
+        None => fail(span, format!("`{v}` is of another kind than this call takes")),
+    }
+}
+
+fn until_of(v: Option<&Value>) -> Option<u64> {
+    v.and_then(Value::as_int).map(|i| i.max(0) as u64)
+}
+
+fn selector_of(v: &Value, span: Span) -> Result<String, Stop> {
+    match v {
+        Value::Str(s) => Ok(s.to_string()),
+        other => Ok(object::<DecisionObject>(other, span)?.decision.name.clone()),
+    }
+}
+
+/// What a decision may be decided by: its `given` values, else its name.
+fn state_of(d: &Decision) -> Value {
+    if d.given.is_empty() {
+        return Value::str(d.name.as_str());
+    }
+    Value::list(std::iter::once(Value::str(d.kind())).chain(d.given.iter().map(|g| Value::str(g.as_str()))))
+}
+
+/// Chance from a stream; shared by strategies and evaluations.
+pub(super) fn chance(f: HostFn, args: &[Value], rng: &mut Stream, span: Span) -> Option<Result<Value, Stop>> {
+    Some(match f {
+        HostFn::Flip => Ok(Value::Bool(rng.flip(args[0].as_float().unwrap_or(0.0)))),
+        HostFn::Uniform => {
+            let (lo, hi) = (args[0].as_float().unwrap_or(0.0), args[1].as_float().unwrap_or(1.0));
+            Ok(Value::Float(lo + (hi - lo) * rng.unit()))
+        }
+        HostFn::Normal => Ok(Value::Float(rng.normal())),
+        HostFn::Below => match args[0].as_int() {
+            Some(n) if n > 0 => Ok(Value::Int(rng.below(n as usize) as i64)),
+            _ => fail(span, "there is nothing to draw from"),
+        },
+        _ => return None,
+    })
+}
+
+impl Host for StrategyHost {
+    fn call(&mut self, f: HostFn, args: &[Value], span: Span) -> Result<Value, Stop> {
+        if let Some(r) = chance(f, args, &mut self.rng, span) {
+            return r;
+        }
+        let search = self.search.clone();
+        let space = &search.space;
+        match f {
+            HostFn::Random => Ok(candidate(space.random(&mut self.rng).map_err(|e| failed(e, span))?)),
+            HostFn::Begin => {
+                let mut c = Candidate::default();
+                if let Value::Record(fields) = &args[0] {
+                    for (name, v) in fields.iter() {
+                        let selector = format!("**.{name}");
+                        c = self.set(&c, &Value::str(selector), v, span)?;
+                    }
+                }
+                Ok(draft(c))
+            }
+            HostFn::Decided => {
+                let mut c = Candidate::default();
+                for pair in args[0].as_list().unwrap_or_default() {
+                    if let Some([name, v]) = pair.as_list() {
+                        let (Some(name), Some(v)) = (name.as_str(), to_choice(v)) else { continue };
+                        c.values.insert(name.to_string(), v);
+                    }
+                }
+                Ok(candidate(space.fill(&c, &mut self.rng).map_err(|e| failed(e, span))?))
+            }
+            HostFn::SpaceSize => {
+                let infinite = space.size().is_none_or(|s| s.real > 0);
+                let n = space.size().map(|s| match &s.discrete {
+                    crate::space::count::Count::Exact(n) | crate::space::count::Count::AtMost(n) => {
+                        n.to_string().parse().unwrap_or(f64::INFINITY)
+                    }
+                });
+                Ok(Value::Float(if infinite { f64::INFINITY } else { n.unwrap_or(f64::INFINITY) }))
+            }
+            HostFn::Objectives => Ok(Value::Int(search.objectives.len() as i64)),
+            HostFn::Budget => match self.used() {
+                Ok(x) => Ok(Value::Float(1.0 - x)),
+                Err(e) => self.end(e),
+            },
+
+            HostFn::Submit => {
+                let job = self.job(args, span)?;
+                match self.engine.submit(job) {
+                    Ok(_) => Ok(Value::None),
+                    Err(e) => self.end(e),
+                }
+            }
+            HostFn::Results => Ok(Value::Opaque(Opaque::new(Tag::Trial, "results", ResultsObject))),
+            HostFn::StreamNext => match self.engine.next_result() {
+                Ok(Next::Trial(t)) => Ok(trial(t)),
+                Ok(Next::Idle) => Ok(Value::None),
+                Err(e) => self.end(e),
+            },
+            HostFn::Evaluate => {
+                let job = self.job(args, span)?;
+                match self.engine.evaluate(job) {
+                    Ok(t) => Ok(trial(t)),
+                    Err(e) => self.end(e),
+                }
+            }
+            HostFn::EvaluateAll => {
+                let mut jobs = Vec::new();
+                for v in args[0].as_list().unwrap_or_default() {
+                    let c = object::<Candidate>(v, span)?.clone();
+                    jobs.push(self.job_of(&c, args.get(1), args.get(2), span)?);
+                }
+                match self.engine.evaluate_all(jobs) {
+                    Ok(ts) => Ok(Value::list(ts.into_iter().map(trial))),
+                    Err(e) => self.end(e),
+                }
+            }
+            HostFn::ResumeAll => {
+                let mut jobs = Vec::new();
+                for v in args[0].as_list().unwrap_or_default() {
+                    jobs.push(Job::resume(object::<Arc<Trial>>(v, span)?, until_of(args.get(1))));
+                }
+                match self.engine.evaluate_all(jobs) {
+                    Ok(ts) => Ok(Value::list(ts.into_iter().map(trial))),
+                    Err(e) => self.end(e),
+                }
+            }
+            HostFn::Resume => {
+                let job = Job::resume(object::<Arc<Trial>>(&args[0], span)?, until_of(args.get(1)));
+                match self.engine.evaluate(job) {
+                    Ok(t) => Ok(trial(t)),
+                    Err(e) => self.end(e),
+                }
+            }
+            HostFn::History => Ok(Value::list(self.engine.history().into_iter().map(trial))),
+            HostFn::Best => Ok(self.engine.best().map_or(Value::None, trial)),
+
+            HostFn::TrialReward => Ok(object::<Arc<Trial>>(&args[0], span)?.reward().map_or(Value::None, Value::Float)),
+            HostFn::TrialObjectives => {
+                let t = object::<Arc<Trial>>(&args[0], span)?;
+                let n = search.objectives.len();
+                Ok(Value::list((0..n).map(|i| Value::Float(t.rewards.get(i).copied().unwrap_or(f64::NEG_INFINITY)))))
+            }
+            HostFn::TrialMetrics => Ok(metrics(object::<Arc<Trial>>(&args[0], span)?.metrics.clone())),
+            HostFn::TrialCurve => {
+                Ok(Value::list(object::<Arc<Trial>>(&args[0], span)?.curve.iter().map(|p| Value::Float(p.1))))
+            }
+            HostFn::TrialStatus => Ok(Value::str(match object::<Arc<Trial>>(&args[0], span)?.status {
+                Status::Done | Status::Cached => "ok",
+                Status::Failed => "failed",
+                Status::Queued | Status::Running => "stopped",
+            })),
+            HostFn::TrialCandidate => {
+                Ok(candidate(parse_candidate(&object::<Arc<Trial>>(&args[0], span)?.candidate, span)?))
+            }
+            HostFn::TrialId => Ok(Value::Int(object::<Arc<Trial>>(&args[0], span)?.id.0 as i64)),
+            HostFn::TrialEpochs => Ok(Value::Int(object::<Arc<Trial>>(&args[0], span)?.curve.len() as i64)),
+            HostFn::TrialPath => self.path(object::<Arc<Trial>>(&args[0], span)?, span),
+            HostFn::MetricsGet => {
+                let m = object::<MetricsObject>(&args[0], span)?;
+                let name = args[1].as_str().unwrap_or("");
+                Ok(m.0.iter().find(|(n, _)| n == name).map_or(Value::None, |m| Value::Float(m.1)))
+            }
+            HostFn::MetricsNames => {
+                Ok(Value::list(object::<MetricsObject>(&args[0], span)?.0.iter().map(|(n, _)| Value::str(n.as_str()))))
+            }
+
+            HostFn::Decisions => {
+                let selector = selector_of(&args[1], span)?;
+                Ok(Value::list(self.decisions(object::<Candidate>(&args[0], span)?, &selector, span)?))
+            }
+            HostFn::Set | HostFn::DraftSet => {
+                Ok(draft(self.set(object::<Candidate>(&args[0], span)?, &args[1], &args[2], span)?))
+            }
+            HostFn::Gaps => {
+                let selector = selector_of(&args[1], span)?;
+                let gaps = space.gaps(object::<Candidate>(&args[0], span)?, &selector);
+                Ok(Value::list(gaps.into_iter().map(|g| {
+                    let key = format!("{}/{}", g.repeat, g.at);
+                    Value::Opaque(Opaque::new(Tag::Gap, key, GapObject(g)))
+                })))
+            }
+            HostFn::Insert => {
+                let gap = &object::<GapObject>(&args[1], span)?.0;
+                Ok(draft(space.insert(object::<Candidate>(&args[0], span)?, gap).map_err(|e| failed(e, span))?))
+            }
+            HostFn::Remove => {
+                let name = selector_of(&args[1], span)?;
+                Ok(draft(space.remove(object::<Candidate>(&args[0], span)?, &name).map_err(|e| failed(e, span))?))
+            }
+            HostFn::Expand => {
+                let name = selector_of(&args[1], span)?;
+                let Some(v) = to_choice(&args[2]) else { return fail(span, "this is not a value of a decision") };
+                Ok(draft(space.expand(object::<Candidate>(&args[0], span)?, &name, &v).map_err(|e| failed(e, span))?))
+            }
+            HostFn::Fill => Ok(args[0].clone()),
+            HostFn::Crossover => {
+                let (a, b) = (object::<Candidate>(&args[0], span)?, object::<Candidate>(&args[1], span)?);
+                Ok(candidate(space.crossover(a, b, &mut self.rng).map_err(|e| failed(e, span))?))
+            }
+            HostFn::Distance => {
+                let (a, b) = (object::<Candidate>(&args[0], span)?, object::<Candidate>(&args[1], span)?);
+                Ok(Value::Float(space.distance(a, b) as f64))
+            }
+            HostFn::Key => {
+                let c = object::<Candidate>(&args[0], span)?.clone();
+                Ok(Value::str(self.canonical(&c).map_err(|e| failed(e, span))?))
+            }
+            HostFn::Encoding => {
+                Ok(Value::list(space.encoding(object::<Candidate>(&args[0], span)?).into_iter().map(Value::Float)))
+            }
+            HostFn::Json => Ok(Value::str(candidate_json(object::<Candidate>(&args[0], span)?))),
+
+            HostFn::DecisionName => Ok(Value::str(object::<DecisionObject>(&args[0], span)?.decision.name.as_str())),
+            HostFn::DecisionKind => Ok(Value::str(object::<DecisionObject>(&args[0], span)?.decision.kind())),
+            HostFn::DecisionOwner => Ok(Value::str(object::<DecisionObject>(&args[0], span)?.decision.owner.as_str())),
+            HostFn::DecisionLevel => {
+                Ok(Value::Int(i64::from(object::<DecisionObject>(&args[0], span)?.decision.level)))
+            }
+            HostFn::DecisionIndex => Ok(Value::Int(object::<DecisionObject>(&args[0], span)?.at as i64)),
+            HostFn::DecisionValue => {
+                let d = object::<DecisionObject>(&args[0], span)?;
+                Ok(d.value.as_ref().map_or(Value::None, from_choice))
+            }
+            HostFn::DecisionOptions | HostFn::Others => {
+                let d = object::<DecisionObject>(&args[0], span)?;
+                let Some(values) = d.decision.domain.values(MAX_LISTED) else {
+                    return fail(
+                        span,
+                        format!("`{}` takes a real number or too many values to list them", d.decision.name),
+                    );
+                };
+                let keep = |v: &&Choice| f != HostFn::Others || !d.value.as_ref().is_some_and(|x| x.same(v));
+                Ok(Value::list(values.iter().filter(keep).map(from_choice)))
+            }
+            HostFn::DecisionOrigin => Ok(Value::str("drawn")),
+            HostFn::DecisionArity => {
+                let n = object::<DecisionObject>(&args[0], span)?.decision.domain.size();
+                Ok(Value::Int(n.and_then(|n| i64::try_from(n).ok()).unwrap_or(i64::MAX)))
+            }
+            HostFn::Redraw => {
+                let d = object::<DecisionObject>(&args[0], span)?;
+                let not: Vec<Choice> = d.value.iter().cloned().collect();
+                Ok(from_choice(&crate::space::sample::draw(&d.decision.domain, &not, &mut self.rng)))
+            }
+            HostFn::Next => {
+                let d = object::<DecisionObject>(&args[0], span)?;
+                let all = space.decisions_of(&d.of).map_err(|e| failed(e, span))?;
+                Ok(all.get(d.at + 1).map_or(Value::None, |(next, v)| {
+                    decision(DecisionObject {
+                        decision: next.clone(),
+                        value: Some(v.clone()),
+                        at: d.at + 1,
+                        of: d.of.clone(),
+                    })
+                }))
+            }
+
+            HostFn::DraftOpen => Ok(Value::Bool(self.open(object::<Candidate>(&args[0], span)?, span)?.is_some())),
+            HostFn::DraftDecision | HostFn::DraftState | HostFn::DraftOptions | HostFn::DraftPick => {
+                let Some((d, c)) = self.open(object::<Candidate>(&args[0], span)?, span)? else {
+                    return fail(span, "nothing of this draft is open");
+                };
+                match f {
+                    HostFn::DraftState => Ok(state_of(&d)),
+                    HostFn::DraftDecision => {
+                        Ok(decision(DecisionObject { decision: d, value: None, at: c.values.len(), of: Arc::new(c) }))
+                    }
+                    HostFn::DraftOptions => {
+                        let options = space.open_options(&c, &d, MAX_LISTED).map_err(|e| failed(e, span))?;
+                        Ok(Value::list(options.iter().map(from_choice)))
+                    }
+                    _ => {
+                        let Some(v) = to_choice(&args[1]).filter(|v| d.domain.contains(v)) else {
+                            return fail(
+                                span,
+                                format!(
+                                    "`{}` is not an option of `{}`: its options are {}",
+                                    args[1],
+                                    d.name,
+                                    d.domain.describe()
+                                ),
+                            );
+                        };
+                        let mut c = c;
+                        c.values.insert(d.name, v);
+                        Ok(draft(c))
+                    }
+                }
+            }
+            HostFn::DraftFill => Ok(candidate(
+                space.fill(object::<Candidate>(&args[0], span)?, &mut self.rng).map_err(|e| failed(e, span))?,
+            )),
+            HostFn::DraftAll => {
+                match space.completions(object::<Candidate>(&args[0], span)?, MAX_ALL).map_err(|e| failed(e, span))? {
+                    Some(all) => Ok(Value::list(all.into_iter().map(candidate))),
+                    None => fail(span, format!("there are more than {MAX_ALL} ways to decide the rest")),
+                }
+            }
+            HostFn::DraftFinish => match self.open(object::<Candidate>(&args[0], span)?, span)? {
+                None => {
+                    let c =
+                        space.fill(object::<Candidate>(&args[0], span)?, &mut self.rng).map_err(|e| failed(e, span))?;
+                    Ok(candidate(c))
+                }
+                Some((d, _)) => fail(span, format!("the draft is not finished: `{}` is open", d.name)),
+            },
+
+            HostFn::Report => {
+                let point = (args[0].as_int().unwrap_or(0).max(0) as u64, args[1].as_float().unwrap_or(f64::NAN));
+                match self.engine.report(point, None) {
+                    Ok(()) => Ok(Value::None),
+                    Err(e) => self.end(e),
+                }
+            }
+            HostFn::Log => {
+                self.engine.log(&args[0].to_string());
+                Ok(Value::None)
+            }
+            HostFn::Data => {
+                let split = Arc::new(search.split.clone());
+                Ok(data(DataObject { split, part: None, augment: Augment::default() }))
+            }
+            HostFn::DataTrain
+            | HostFn::DataValid
+            | HostFn::DataPart
+            | HostFn::DataAugment
+            | HostFn::DataLen
+            | HostFn::DataClasses => super::evaluation::data_call(f, args, search.seed, span),
+            other => fail(span, format!("`{}` is not available in strategies", other.row().name)),
+        }
+    }
+}
