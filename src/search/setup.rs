@@ -151,6 +151,9 @@ impl Search {
             (None, Some(_)) => r.default_objective(block, &metrics),
             (_, None) => Vec::new(),
         };
+        if let (Some(e), Some(call)) = (&evaluation, field("evaluate")) {
+            r.measured(e, &objectives, call.span);
+        }
         if let (Some(s), Some((space, _))) = (&strategy, &space) {
             r.servable(s, space);
         }
@@ -627,6 +630,21 @@ impl Reader<'_> {
         goal.into_iter().collect()
     }
 
+    /// A metric that an evaluation measures only if a parameter of its name says so.
+    fn measured(&mut self, e: &Called, objectives: &[Goal], span: Span) {
+        for ((name, _), value) in e.program.params().iter().zip(&e.args) {
+            let off = matches!(value, Argument::Value(Value::Bool(false)));
+            if off && e.metrics.contains(name) && objectives.iter().any(|g| mentions(&g.text, name)) {
+                let d = Diagnostic::new(
+                    &codes::UNKNOWN_METRIC,
+                    span,
+                    format!("the objective is over `{name}`, which this evaluation does not measure"),
+                );
+                self.push(d.here(format!("`{name}` is off")).help(format!("write `{}(.., {name} = true)`", e.name)));
+            }
+        }
+    }
+
     /// Whether the space offers what the strategy asks for.
     fn servable(&mut self, s: &Called, space: &Space) {
         let uses = s.program.uses();
@@ -668,6 +686,11 @@ impl Reader<'_> {
             self.push(d.help("write `choose` where candidates may differ"));
         }
     }
+}
+
+/// Whether an expression's text uses a name.
+pub fn mentions(text: &str, name: &str) -> bool {
+    text.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|w| w == name)
 }
 
 /// The item that an operation of a program names.

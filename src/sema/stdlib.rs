@@ -15,8 +15,19 @@ macro_rules! files {
 }
 
 files! {
+    "evaluations/table",
+    "evaluations/train",
     "ops",
     "search",
+    "spaces/nasbench201",
+    "strategies/aging_evolution",
+    "strategies/grid",
+    "strategies/hyperband",
+    "strategies/local_search",
+    "strategies/nsga2",
+    "strategies/random_search",
+    "strategies/successive_halving",
+    "strategies/tournament",
 }
 
 /// The text of `std.strategies.random_search`, if there is such a module.

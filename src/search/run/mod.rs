@@ -16,7 +16,7 @@ use crate::store::{RunInfo, Store};
 
 use super::engine::{Config, Engine, Observer, Outcome, Trial};
 use super::lang::Stop;
-use super::setup::Search;
+use super::setup::{Search, mentions};
 
 pub use evaluation::Children;
 
@@ -87,11 +87,6 @@ fn measured(search: &Search) -> Vec<String> {
         .filter(|m| search.objectives.iter().any(|g| mentions(&g.text, m)))
         .map(|m| (*m).to_string())
         .collect()
-}
-
-/// Whether an expression's text uses a name.
-fn mentions(text: &str, name: &str) -> bool {
-    text.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|w| w == name)
 }
 
 /// Metrics to rewards.

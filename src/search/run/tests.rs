@@ -90,3 +90,63 @@ search digits {{
     let best = f.outcome.best.unwrap();
     assert!(best.reward().unwrap() > 0.7, "{best:?}");
 }
+
+#[test]
+fn the_standard_programs_compile() {
+    let (program, errors) = Program::load("test.nas", "", None);
+    assert!(errors.is_empty());
+    drop(program);
+    let mut text = String::new();
+    let names: Vec<String> = crate::sema::stdlib::names().collect();
+    for n in names.iter().filter(|n| n.starts_with("std.strategies.") || n.starts_with("std.evaluations.")) {
+        text.push_str(&format!("use {n}.*\n"));
+    }
+    let (program, errors) = Program::load("test.nas", &text, None);
+    assert!(errors.is_empty(), "{errors:#?}");
+    let env = crate::search::lang::Env::of_program(&program);
+    let scope = crate::search::lang::env::scope_of(program.root());
+    for n in names.iter().filter(|n| n.starts_with("std.strategies.") || n.starts_with("std.evaluations.")) {
+        let name = n.rsplit('.').next().unwrap_or(n);
+        let item = env.fun(scope, name).unwrap_or_else(|| panic!("{n} declares no `{name}`"));
+        if let Err(ds) = crate::search::lang::Program::compile(&env, item) {
+            panic!("{n}: {ds:#?}");
+        }
+    }
+}
+
+fn example(path: &str, change: impl Fn(String) -> String) -> Arc<Search> {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    search(&change(text))
+}
+
+#[test]
+fn the_digits_example_is_well_formed() {
+    let s = example("examples/digits.nas", |t| t);
+    assert_eq!(s.space.size().map(|s| s.describe()), Some("15,625".to_string()));
+}
+
+#[test]
+#[ignore = "takes a minute; the README's main job, for tuning"]
+fn the_digits_example_reaches_its_accuracy() {
+    let s = example("examples/digits.nas", |t| t);
+    let exec: Arc<dyn Executor> = Arc::new(Cpu::new());
+    let children = children(&s, exec);
+    let store = Arc::new(Store::in_memory(&info(&s)).unwrap());
+    let stop = Arc::new(AtomicBool::new(false));
+    let begun = std::time::Instant::now();
+    let f = run(&s, &children, store, Arc::new(Blind), &stop, 2).unwrap();
+    for t in &f.outcome.history {
+        eprintln!(
+            "{} {:?} {:?} {:?} {:.2}s",
+            t.id,
+            t.status,
+            t.metrics,
+            t.curve.iter().map(|p| (p.1 * 1000.0) as i64).collect::<Vec<_>>(),
+            t.seconds
+        );
+    }
+    let best = f.outcome.best.unwrap();
+    let accuracy = test(&children, &best, &stop).unwrap().unwrap();
+    eprintln!("best {:?}, test {accuracy}, {:?}", best.reward(), begun.elapsed());
+    assert!(accuracy >= 0.97);
+}
