@@ -5,8 +5,8 @@
 
 #[cfg(test)]
 pub mod conformance;
-pub mod reference;
 pub mod cpu;
+pub mod reference;
 
 use crate::graph::{DType, Graph, Init};
 
