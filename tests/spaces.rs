@@ -91,9 +91,7 @@ fn op(uses: usize, mismatch: bool) -> BoxedStrategy<Op> {
     let channels = if mismatch { vec![C, C, 2 * C] } else { vec![C] };
     let mut leaves = vec![
         plain.prop_map(Op::Plain).boxed(),
-        (prop::sample::select(channels), prop::sample::select(vec![1, 3]))
-            .prop_map(|(c, k)| Op::Conv(c, k))
-            .boxed(),
+        (prop::sample::select(channels), prop::sample::select(vec![1, 3])).prop_map(|(c, k)| Op::Conv(c, k)).boxed(),
         Just(Op::Kernel(C)).boxed(),
     ];
     if mismatch {
@@ -137,8 +135,9 @@ fn shape(uses: usize, mismatch: bool) -> BoxedStrategy<Shape> {
 fn text(mismatch: bool) -> impl Strategy<Value = Text> {
     (0..3usize)
         .prop_flat_map(move |n| {
-            let decls: Vec<_> =
-                (0..n).map(|i| (0..3u32, shape(i, mismatch)).prop_map(|(motif, shape)| Decl { motif, shape })).collect();
+            let decls: Vec<_> = (0..n)
+                .map(|i| (0..3u32, shape(i, mismatch)).prop_map(|(motif, shape)| Decl { motif, shape }))
+                .collect();
             (decls, shape(n, mismatch), any::<bool>())
         })
         .prop_map(|(decls, main, forbid)| Text { decls, main, forbid })
@@ -187,7 +186,11 @@ impl Printer<'_> {
             }
             Op::If(a, b) => {
                 let d = self.name();
-                format!("{{ let {d} = choose {d} from [1, 3]  if {d} == 1 {{ {} }} else {{ {} }} }}", self.op(a), self.op(b))
+                format!(
+                    "{{ let {d} = choose {d} from [1, 3]  if {d} == 1 {{ {} }} else {{ {} }} }}",
+                    self.op(a),
+                    self.op(b)
+                )
             }
             Op::Use(i) => match self.text.decls[*i].motif {
                 2 => {
@@ -207,8 +210,7 @@ impl Printer<'_> {
             Shape::Residual(o) => (String::new(), format!("{x} + ({x} >> {})", self.op(o))),
             Shape::Parallel(xs, lo) => {
                 let d = self.name();
-                let parts: Vec<String> =
-                    xs.iter().enumerate().map(|(i, o)| format!("p{i}: {}", self.op(o))).collect();
+                let parts: Vec<String> = xs.iter().enumerate().map(|(i, o)| format!("p{i}: {}", self.op(o))).collect();
                 (String::new(), format!("sum([{x} >> f for f in choose {d} {lo}.. {{ {} }}])", parts.join(" | ")))
             }
             Shape::Tree(leaf, after, depth) => {
@@ -319,7 +321,12 @@ fn holds_for(space: &Space, c: &Candidate, source: &str) {
         assert_eq!(built.decided.len(), c.values.len(), "{json}\n{source}");
         for (d, v) in &built.decided {
             let known = space.checked(&d.name).unwrap_or_else(|| panic!("`{}` is not known\n{source}", d.name));
-            assert!(known.decision.domain.contains(v), "`{}` = {v}, not of {:?}\n{source}", d.name, known.decision.domain);
+            assert!(
+                known.decision.domain.contains(v),
+                "`{}` = {v}, not of {:?}\n{source}",
+                d.name,
+                known.decision.domain
+            );
         }
     }
 }

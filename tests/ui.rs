@@ -35,7 +35,9 @@ pub fn diagnostics(name: &str, text: &str, dir: Option<&Path>) -> (Sources, Vec<
                 ItemKind::Arch(a) if a.kind == ArchKind::Space => {
                     // A space that a search uses is checked there, with extents.
                     let used = program.searches().any(|(_, s)| {
-                        s.fields.iter().any(|(n, e)| n.name == "space" && program.sources.slice(e.span).starts_with(&a.name.name))
+                        s.fields
+                            .iter()
+                            .any(|(n, e)| n.name == "space" && program.sources.slice(e.span).starts_with(&a.name.name))
                     });
                     if !used {
                         found.extend(Space::of_item(&program, item_ref).1);

@@ -3,6 +3,7 @@
 
 pub mod chart;
 pub mod layout;
+pub mod network;
 pub mod progress;
 pub mod svg;
 pub mod table;

@@ -13,13 +13,7 @@ pub fn decides(program: &Program, module: ModuleId, block: &Arch) -> bool {
     decides_within(program, module, block, &[], &mut BTreeSet::new())
 }
 
-fn decides_within(
-    program: &Program,
-    module: ModuleId,
-    a: &Arch,
-    outer: &[&Arch],
-    seen: &mut BTreeSet<Span>,
-) -> bool {
+fn decides_within(program: &Program, module: ModuleId, a: &Arch, outer: &[&Arch], seen: &mut BTreeSet<Span>) -> bool {
     if a.kind != ArchKind::Block || !seen.insert(a.name.span) {
         return false;
     }

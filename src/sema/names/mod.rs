@@ -13,7 +13,7 @@ mod holds;
 mod imports;
 mod recursion;
 mod scope;
-mod visit;
+pub mod visit;
 mod walk;
 pub mod wording;
 
@@ -59,7 +59,8 @@ pub fn check(program: &Program, module: ModuleId) -> Vec<Diagnostic> {
 
 /// The findings about the root and every other file of the user; embedded modules are known to be clean.
 pub fn check_all(program: &Program) -> Vec<Diagnostic> {
-    let users = (0..program.modules.len() as u32).map(ModuleId).filter(|&m| !program.module(m).name.starts_with("std."));
+    let users =
+        (0..program.modules.len() as u32).map(ModuleId).filter(|&m| !program.module(m).name.starts_with("std."));
     users.flat_map(|m| check(program, m)).collect()
 }
 

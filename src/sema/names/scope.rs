@@ -73,17 +73,7 @@ pub struct Local<'a> {
 
 impl<'a> Local<'a> {
     pub fn new(name: &'a str, span: Span, kind: Kind<'a>, bound: Bound) -> Self {
-        Self {
-            name,
-            span,
-            kind,
-            bound,
-            read: false,
-            decision: None,
-            held: None,
-            applied: Vec::new(),
-            loops: 0,
-        }
+        Self { name, span, kind, bound, read: false, decision: None, held: None, applied: Vec::new(), loops: 0 }
     }
 
     /// What is to be said when its scope ends.
@@ -123,9 +113,10 @@ impl<'a> Local<'a> {
             a.arms.iter().any(|(branch, arm)| b.arms.iter().any(|(other, arm2)| branch == other && arm != arm2))
         };
         let pair = || {
-            self.applied.iter().enumerate().find_map(|(i, a)| {
-                self.applied[i + 1..].iter().find(|b| !exclusive(a, b)).map(|b| (a.span, b.span))
-            })
+            self.applied
+                .iter()
+                .enumerate()
+                .find_map(|(i, a)| self.applied[i + 1..].iter().find(|b| !exclusive(a, b)).map(|b| (a.span, b.span)))
         };
         let (first, again) = match pair() {
             Some((a, b)) => (Some(a), b),

@@ -21,22 +21,8 @@ use super::{holds, visit, wording};
 const TYPES: &[&str] = &["int", "float", "bool", "string", "list", "op"];
 
 /// Walks over a block, motif, space or function of a module.
-pub fn item<'a>(
-    program: &'a Program,
-    module: ModuleId,
-    item: &'a Item,
-    graph: &mut Graph,
-    out: &mut Vec<Diagnostic>,
-) {
-    let mut w = Walker {
-        program,
-        module,
-        out,
-        graph,
-        locals: Vec::new(),
-        branches: 0,
-        frame: Frame::default(),
-    };
+pub fn item<'a>(program: &'a Program, module: ModuleId, item: &'a Item, graph: &mut Graph, out: &mut Vec<Diagnostic>) {
+    let mut w = Walker { program, module, out, graph, locals: Vec::new(), branches: 0, frame: Frame::default() };
     w.declaration(item);
 }
 

@@ -14,7 +14,8 @@ pub fn unknown_name<'a>(
     n: &Ident,
     locals: impl Iterator<Item = &'a str>,
 ) -> Diagnostic {
-    let d = Diagnostic::new(&codes::UNKNOWN_NAME, n.span, format!("there is no `{}` here", n.name)).here("unknown name");
+    let d =
+        Diagnostic::new(&codes::UNKNOWN_NAME, n.span, format!("there is no `{}` here", n.name)).here("unknown name");
     suggest(d, program, module, n, locals)
 }
 
@@ -37,9 +38,8 @@ fn suggest<'a>(
     n: &Ident,
     locals: impl Iterator<Item = &'a str>,
 ) -> Diagnostic {
-    let known = locals
-        .chain(program.module(module).scope.keys().map(String::as_str))
-        .chain(Builtin::ALL.iter().map(|b| b.0));
+    let known =
+        locals.chain(program.module(module).scope.keys().map(String::as_str)).chain(Builtin::ALL.iter().map(|b| b.0));
     // What has exactly this name is a better guess than what has almost this name.
     if let Some(m) = stdlib::module_of(&n.name) {
         return d.help(format!("it is in the standard library: `use {m}.*`"));
@@ -69,12 +69,8 @@ pub fn immutable(n: &Ident) -> Diagnostic {
 
 /// An item that only programs or commands can use.
 pub fn not_for_architectures(n: &Ident) -> Diagnostic {
-    Diagnostic::new(
-        &codes::WRONG_TYPE,
-        n.span,
-        format!("`{}` is not something that an architecture can use", n.name),
-    )
-    .here("not a primitive, block, motif or function")
+    Diagnostic::new(&codes::WRONG_TYPE, n.span, format!("`{}` is not something that an architecture can use", n.name))
+        .here("not a primitive, block, motif or function")
 }
 
 /// A named argument of a built-in that takes none of that name.
@@ -186,13 +182,9 @@ fn counted(n: usize) -> String {
 /// A named argument of no parameter.
 pub fn unknown_argument(name: &Ident, params: &[Param], n: &Ident) -> Diagnostic {
     let known: Vec<&str> = params.iter().map(|p| p.name.name.as_str()).collect();
-    let d = Diagnostic::new(
-        &codes::WRONG_ARGUMENT,
-        n.span,
-        format!("`{}` has no parameter `{}`", name.name, n.name),
-    )
-    .here("unknown argument")
-    .label(name.span, "declared here");
+    let d = Diagnostic::new(&codes::WRONG_ARGUMENT, n.span, format!("`{}` has no parameter `{}`", name.name, n.name))
+        .here("unknown argument")
+        .label(name.span, "declared here");
     match did_you_mean(&n.name, known.iter().copied()) {
         Some(k) => d.help(format!("did you mean `{k}`?")).fix(n.span, k, format!("write `{k}`")),
         None if known.is_empty() => d.help("it has no parameters"),

@@ -134,13 +134,7 @@ impl<'a> Elab<'a, '_> {
     }
 
     /// A declaration as a value: an item, or a list of items for `motif m[6]`.
-    pub(crate) fn declare(
-        &mut self,
-        decl: Decl<'a>,
-        scope: Scope<'a>,
-        path: &str,
-        home: &Home<'a>,
-    ) -> R<Value<'a>> {
+    pub(crate) fn declare(&mut self, decl: Decl<'a>, scope: Scope<'a>, path: &str, home: &Home<'a>) -> R<Value<'a>> {
         let Decl::Arch(ast::Arch { count: Some(count), kind: ast::ArchKind::Motif, .. }) = decl else {
             let item = Rc::new(Item { decl, scope, path: path.into(), home: home.clone() });
             self.note_motif(&item);

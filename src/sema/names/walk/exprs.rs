@@ -268,9 +268,9 @@ impl<'a> Walker<'a, '_> {
                 match &value.kind {
                     ExprKind::Name(n) => {
                         n.ident.name == p.name.name
-                            && self.local(&n.ident.name).is_some_and(|at| {
-                                at >= mark && self.locals[at].bound == Bound::Param
-                            })
+                            && self
+                                .local(&n.ident.name)
+                                .is_some_and(|at| at >= mark && self.locals[at].bound == Bound::Param)
                     }
                     _ => false,
                 }
