@@ -5,10 +5,10 @@ use std.evaluations.train
 
 search digits {
   data      = digits()
-  space     = nasbench201(width = 8, cells = 1)
-  evaluate  = train(epochs = 8, lr = 0.1, nesterov = true)
-  strategy  = aging_evolution(population = 10, sample = 4)
+  space     = nasbench201(width = 12, cells = 1)
+  evaluate  = train(epochs = 12, lr = 0.1, nesterov = true, crop = 1)
+  strategy  = aging_evolution(population = 12, sample = 4)
   objective = accuracy
-  budget    = trials(30)
+  budget    = trials(40)
   seed      = 7
 }

@@ -164,6 +164,8 @@ codes! {
     BUILD_FAILED = "E1107", "candidates that cannot be trained";
     UNUSED_DECISION = "W0504", "a decision that changes nothing";
     TIED_USES = "W0505", "one operation applied several times";
+    UNUSED_NAME = "W0506", "a name that nothing uses";
+    UNUSED_USE = "W0507", "an import that nothing uses";
     PRIM_UNUSED_INDEX = "W0601", "an index that the right side does not use";
     PRIM_UNUSED = "W0602", "a tensor that nothing reads";
     PRIM_OLD_STATE = "W0603", "a state read after its update";

@@ -3,6 +3,8 @@
 //! A [`Program`] is one compiled graph. Tensors that outlive a run (weights, running statistics, optimizer memory)
 //! live in a [`Memory`], by name, so that several programs (a training step, an evaluation) work on the same ones.
 
+#[cfg(test)]
+pub mod conformance;
 pub mod cpu;
 pub mod reference;
 

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use super::build::Body;
 use super::grad::is_costly;
-use super::simplify::{dead, refresh_example};
+use super::simplify::{dead, refresh_example, simplify};
 use super::{BinaryOp, Equation, Graph, Guard, Index, Kind, Node, NodeId, Op, ReduceOp, Val};
 
 /// A body does not grow beyond this many operations.
@@ -45,6 +45,13 @@ pub fn fuse(g: &mut Graph) {
     dead(g);
 }
 
+/// All that is done to a graph before it is compiled: simplification, fusion, and what fusion made simple.
+pub fn optimize(g: &mut Graph) {
+    simplify(g);
+    fuse(g);
+    simplify(g);
+}
+
 /// Whether a node is a sum over the product of two reads.
 pub fn is_contraction(kind: &Kind) -> bool {
     let Kind::Equation(Equation { reduce: Some(r), body, .. }) = kind else { return false };
@@ -67,15 +74,14 @@ fn goes_into_all(g: &Graph, id: NodeId, consumers: &[NodeId]) -> bool {
         return false;
     }
     let view = guards.is_empty() && matches!(body.as_slice(), [Op::Read(_, at)] if at.iter().all(Index::is_affine));
-    let cheap = body.len() <= CHEAP + 2
-        && body.iter().filter(|op| !matches!(op, Op::Read(..) | Op::Const(_))).count() <= CHEAP
-        && !body.iter().any(is_costly);
+    let work = body.iter().filter(|op| !matches!(op, Op::Read(..) | Op::Const(_))).count();
+    let cheap = work <= CHEAP && !body.iter().any(is_costly);
     let mut reads = 0;
     for &c in consumers {
         let consumer = g.node(c);
         let Some((_, ops)) = parts(&consumer.kind) else { return false };
         let at: Vec<&Vec<Index>> =
-            ops.iter().filter_map(|op| matches!(op, Op::Read(t, _) if *t == id).then(|| places(op))).collect();
+            ops.iter().filter_map(|op| places(op).filter(|(t, _)| *t == id).map(|(_, at)| at)).collect();
         // A load of it would not be a read of the body.
         let mut all = 0;
         consumer.reads(|x| all += usize::from(x == id));
@@ -100,10 +106,10 @@ fn goes_into_all(g: &Graph, id: NodeId, consumers: &[NodeId]) -> bool {
     reads * sources <= sources + 1 + reads
 }
 
-fn places(op: &Op) -> &Vec<Index> {
+fn places(op: &Op) -> Option<(NodeId, &Vec<Index>)> {
     match op {
-        Op::Read(_, at) => at,
-        _ => unreachable!("only reads are asked for their places"),
+        Op::Read(t, at) => Some((*t, at)),
+        _ => None,
     }
 }
 
@@ -158,7 +164,7 @@ fn inline(g: &mut Graph, id: NodeId, consumer: NodeId) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{simplify, testing, text, verify};
+    use super::super::{testing, text, verify};
     use super::*;
 
     fn check(before: &str, after: &str) {
@@ -260,5 +266,9 @@ output \"y\" %1
         assert!(h.nodes.len() < simplified);
         assert!(count(&h) >= contractions);
         testing::close(&before, &crate::exec::reference::evaluate_f64(&h, &inputs, 1, 0).unwrap(), "fuse");
+        let mut h = g.clone();
+        optimize(&mut h);
+        assert_eq!(verify(&h), Ok(()), "{}", text::print(&h));
+        testing::close(&before, &crate::exec::reference::evaluate_f64(&h, &inputs, 1, 0).unwrap(), "optimize");
     }
 }

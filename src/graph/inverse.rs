@@ -161,17 +161,14 @@ pub(super) fn invert(extents: &[usize], at: &[Index], shape: &[usize]) -> Invers
     let mut number = vec![Index::default(); n + shape.len()];
     let mut out = Vec::new();
     for (k, d) in digits.iter().enumerate() {
-        match d {
-            Some(vars) => {
-                for &v in vars {
-                    number[v] = Index::var(out.len());
-                    out.push(extents[v]);
-                }
+        if let Some(vars) = d {
+            for &v in vars {
+                number[v] = Index::var(out.len());
+                out.push(extents[v]);
             }
-            None => {
-                number[n + k] = Index::var(out.len());
-                out.push(shape[k]);
-            }
+        } else {
+            number[n + k] = Index::var(out.len());
+            out.push(shape[k]);
         }
     }
     for (j, &v) in rest.iter().enumerate() {

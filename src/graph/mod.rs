@@ -17,7 +17,7 @@ pub mod verify;
 
 pub use build::Body;
 pub use canonical::canonical_text;
-pub use fuse::fuse;
+pub use fuse::{fuse, optimize};
 pub use grad::gradients;
 pub use ir::{
     Atom, BinaryOp, CompareOp, DType, Equation, Graph, Guard, Index, Init, Input, Kind, Node, NodeId, Op, Reduce,

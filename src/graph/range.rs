@@ -10,13 +10,15 @@ use super::{Atom, BinaryOp, Guard, Index, Op, UnaryOp, Val};
 pub struct Facts {
     ranges: Vec<(i64, i64)>,
     known: Vec<(Index, i64, i64)>,
+    /// Indices that a number is known to divide.
+    divisible: Vec<(Index, i64)>,
 }
 
 impl Facts {
     /// Loop variable `v` runs over `0..extents[v]` and all of `guards` hold.
     pub fn new<'a>(extents: &[usize], guards: impl IntoIterator<Item = &'a Guard>) -> Self {
         let ranges = extents.iter().map(|&n| (0, n as i64 - 1)).collect();
-        let mut facts = Self { ranges, known: Vec::new() };
+        let mut facts = Self { ranges, known: Vec::new(), divisible: Vec::new() };
         for g in guards {
             facts.assume(g);
         }
@@ -37,6 +39,9 @@ impl Facts {
             if let Some(r) = self.ranges.get_mut(*v as usize) {
                 *r = (r.0.max(a), r.1.min(b));
             }
+        }
+        if let (Guard::Zero(_), 0, [(Atom::Mod(i, n), _)]) = (guard, index.constant, index.terms.as_slice()) {
+            self.divisible.push(((**i).clone(), *n));
         }
         self.known.push((index.clone(), lo, hi));
     }
@@ -111,6 +116,10 @@ impl Facts {
         for (atom, c) in &index.terms {
             let value = match atom {
                 Atom::Var(_) => Index::atom(atom.clone()),
+                Atom::Div(i, n) if c % n == 0 && self.divisible.iter().any(|(j, m)| **i == *j && n == m) => {
+                    out = out.plus(i, c / n);
+                    continue;
+                }
                 Atom::Div(i, n) => self.divide(&self.tidy(i), *n).0,
                 Atom::Mod(i, n) => self.divide(&self.tidy(i), *n).1,
                 Atom::Load(t, at) => Index::atom(Atom::Load(*t, at.iter().map(|i| self.tidy(i)).collect())),
@@ -312,6 +321,14 @@ mod tests {
         assert!(!Facts::new(&[8, 3], []).inside(&e, 8));
         let facts = Facts::new(&[8], &[Guard::InRange(v(0).times(-2).plus(&Index::constant(9), 1), 4)]);
         assert_eq!(facts.bounds(&v(0)), (3, 4));
+    }
+
+    #[test]
+    fn exact_division_is_undone() {
+        let e = v(0).plus(&v(1), -1);
+        let facts = Facts::new(&[8, 3], &[Guard::Zero(e.rem(2))]);
+        assert_eq!(facts.tidy(&e.div(2).times(2).plus(&v(1), 1)), v(0));
+        assert_eq!(Facts::new(&[8, 3], []).tidy(&e.div(2).times(2)), e.div(2).times(2));
     }
 
     #[test]

@@ -5,16 +5,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::build::{Body, example_axis};
+use super::build::{Body, compact, example_axis};
 use super::range::Facts;
-use super::{BinaryOp, Equation, Graph, Guard, Index, Kind, Node, NodeId, Op, ReduceOp, Role, text};
+use super::{
+    Atom, BinaryOp, Equation, Graph, Guard, Index, Kind, Node, NodeId, Op, ReduceOp, Role, UnaryOp, Val, text,
+};
 
 /// A pass.
 pub type Pass = fn(&mut Graph);
 
 /// The passes by name, in the order in which they run.
-pub const PASSES: &[(&str, Pass)] =
-    &[("bodies", bodies), ("axes", axes), ("reshapes", reshapes), ("copies", copies), ("equal", equal), ("dead", dead)];
+pub const PASSES: &[(&str, Pass)] = &[
+    ("bodies", bodies),
+    ("axes", axes),
+    ("factors", factors),
+    ("reshapes", reshapes),
+    ("copies", copies),
+    ("equal", equal),
+    ("dead", dead),
+];
 
 /// Runs all passes until nothing changes.
 pub fn simplify(g: &mut Graph) {
@@ -183,6 +192,97 @@ fn fewer_axes(g: &Graph, e: &Equation, shape: &[usize]) -> Option<Equation> {
     Some(Equation { reduce, guards, body })
 }
 
+/// Factors of the body of a sum or mean that no reduction axis changes: they are multiplied once, after it. So the
+/// sums that the gradient of a normalization needs become equal where they differ only in such factors.
+///
+/// Sums with guards stay: an empty one is 0, whatever the factor.
+pub fn factors(g: &mut Graph) {
+    rebuild(g, |g, node| {
+        let Kind::Equation(Equation { reduce: Some(r), guards, body }) = &node.kind else { return g.push(node) };
+        if !guards.is_empty() || !matches!(r.op, ReduceOp::Sum | ReduceOp::Mean) {
+            return g.push(node);
+        }
+        let f = factorize(g, body, &node.shape);
+        if f.outer.is_empty() && !f.negative || f.inner.is_empty() {
+            return g.push(node);
+        }
+        let (rank, extents) = (node.shape.len(), [node.shape.as_slice(), &r.extents].concat());
+        let product = |b: &mut Body, start: Option<Val>, factors: &[(Val, bool)]| {
+            let mut total = start;
+            for &(v, inverse) in factors {
+                let x = b.splice(&compact(body, v), &mut Index::var);
+                total = Some(match total {
+                    None if inverse => {
+                        let one = b.constant(1.0);
+                        b.div(one, x)
+                    }
+                    None => x,
+                    Some(t) if inverse => b.div(t, x),
+                    Some(t) => b.mul(t, x),
+                });
+            }
+            total.unwrap_or_else(|| b.constant(1.0))
+        };
+        let mut inner = Body::new(g, &extents, true);
+        let result = product(&mut inner, None, &f.inner);
+        let (_, ops) = inner.finish(result);
+        let reduce = Some(super::Reduce { op: r.op, extents: r.extents.clone() });
+        let label = format!("{}/{}", node.label, r.op.name());
+        let sum = g.push_equation(&label, &node.shape, Equation { reduce, guards: Vec::new(), body: ops });
+        let mut outer = Body::new(g, &node.shape, false);
+        let sum = outer.read_inside(sum, (0..rank).map(Index::var).collect());
+        let result = product(&mut outer, Some(sum), &f.outer);
+        let result = if f.negative { outer.unary(UnaryOp::Neg, result) } else { result };
+        let (guards, body) = outer.finish(result);
+        g.push(Node { kind: Kind::Equation(Equation { reduce: None, guards, body }), ..node })
+    });
+}
+
+/// The factors of a body, each with whether it divides.
+#[derive(Default)]
+struct Factors {
+    /// Those that no reduction axis changes.
+    outer: Vec<(Val, bool)>,
+    /// The others.
+    inner: Vec<(Val, bool)>,
+    negative: bool,
+}
+
+fn factorize(g: &Graph, body: &[Op], shape: &[usize]) -> Factors {
+    let facts = Facts::new(shape, []);
+    let fixed = |i: &Index| {
+        i.is_affine() && i.terms.iter().all(|(a, _)| matches!(a, Atom::Var(v) if (*v as usize) < shape.len()))
+    };
+    let mut varies: Vec<bool> = Vec::with_capacity(body.len());
+    for op in body {
+        let mut v = match op {
+            // A select may guard a read; whatever holds one stays inside.
+            Op::Select(..) | Op::Test(_) => true,
+            // A read that a reduction axis does not change, and that needs no condition to be inside.
+            Op::Read(t, at) => !at.iter().zip(&g.node(*t).shape).all(|(i, &n)| fixed(i) && facts.inside(i, n)),
+            Op::Index(i) => !fixed(i),
+            Op::Const(_) | Op::Unary(..) | Op::Binary(..) | Op::Compare(..) => false,
+        };
+        op.operands(&mut |x| v |= varies[x.0 as usize]);
+        varies.push(v);
+    }
+    let mut f = Factors::default();
+    let mut open = vec![(Val(body.len() as u32 - 1), false)];
+    while let Some((v, inverse)) = open.pop() {
+        match body[v.0 as usize] {
+            _ if !varies[v.0 as usize] => f.outer.push((v, inverse)),
+            Op::Binary(BinaryOp::Mul, a, b) => open.extend([(b, inverse), (a, inverse)]),
+            Op::Binary(BinaryOp::Div, a, b) if !inverse => open.extend([(b, true), (a, false)]),
+            Op::Unary(UnaryOp::Neg, a) => {
+                f.negative = !f.negative;
+                open.push((a, inverse));
+            }
+            _ => f.inner.push((v, inverse)),
+        }
+    }
+    f
+}
+
 /// Reshapes of reshapes, to the same shape, and of constants; concatenations of one tensor.
 pub fn reshapes(g: &mut Graph) {
     let kept: BTreeSet<NodeId> = g.updates.iter().map(|(_, from)| *from).collect();
@@ -346,6 +446,45 @@ output \"z\" %4
 %2 = map : float[4]
   where 0 <= i0 - 1 < 3
   t0 = %0[i0, 0, 0]
+",
+        );
+    }
+
+    #[test]
+    fn factors_leave_the_sum() {
+        check(
+            factors,
+            "\
+%0 = input data \"x\" : float[4, 3]
+%1 = input data \"s\" : float[3]
+%2 = sum[4] : float[3] label \"y\"
+  t0 = %0[i1, i0]
+  t1 = %1[i0]
+  t2 = mul t0 t1
+  t3 = neg t2
+  t4 = exp t1
+  t5 = div t3 t4
+%3 = sum[4] : float[3]
+  t0 = %0[i1, i0]
+  t1 = %0[i1, 0]
+  t2 = mul t0 t1
+",
+            "\
+%0 = input data \"x\" : float[4, 3]
+%1 = input data \"s\" : float[3]
+%2 = sum[4] : float[3] label \"y/sum\"
+  t0 = %0[i1, i0]
+%3 = map : float[3] label \"y\"
+  t0 = %2[i0]
+  t1 = %1[i0]
+  t2 = mul t0 t1
+  t3 = exp t1
+  t4 = div t2 t3
+  t5 = neg t4
+%4 = sum[4] : float[3]
+  t0 = %0[i1, i0]
+  t1 = %0[i1, 0]
+  t2 = mul t0 t1
 ",
         );
     }

@@ -281,6 +281,7 @@ pub fn close(a: &[Vec<f64>], b: &[Vec<f64>], what: &str) {
     for (k, (x, y)) in a.iter().zip(b).enumerate() {
         assert_eq!(x.len(), y.len(), "{what}: output {k}");
         for (i, (p, q)) in x.iter().zip(y).enumerate() {
+            #[allow(clippy::float_cmp, reason = "infinities are equal only to themselves")]
             let equal = p == q || (p.is_nan() && q.is_nan()) || (p - q).abs() <= 1e-9 * (1.0 + p.abs());
             assert!(equal, "{what}: output {k}[{i}] is {q}, not {p}");
         }

@@ -235,11 +235,10 @@ impl Parts {
         let outside: Vec<bool> = self.parts.iter().map(|p| p.outside).collect();
         let read: BTreeSet<usize> = self.edges.iter().filter(|e| !outside[e.1]).map(|e| e.0).collect();
         // What is read outside is the result; without a reader, what nothing reads.
-        let leaves: BTreeSet<usize> = self.edges.iter().filter(|e| !outside[e.0] && outside[e.1]).map(|e| e.0).collect();
+        let leaves: BTreeSet<usize> =
+            self.edges.iter().filter(|e| !outside[e.0] && outside[e.1]).map(|e| e.0).collect();
         self.edges.retain(|e| !outside[e.1]);
-        let last = (0..self.parts.len())
-            .filter(|&i| !outside[i] && !self.edges.iter().any(|e| e.0 == i))
-            .next_back();
+        let last = (0..self.parts.len()).filter(|&i| !outside[i] && !self.edges.iter().any(|e| e.0 == i)).next_back();
         self.output = leaves.into_iter().next_back().or(last);
         self.retain(|i| !outside[i] || read.contains(&i));
     }
@@ -365,7 +364,10 @@ impl Part {
 
     /// Adds the size of windows and the stride to the name.
     fn describe(&mut self, g: &Graph, box_of: &[Option<usize>], own: usize) {
-        if self.motif.is_some() || !matches!(self.kind, Kind::Compute | Kind::Pool | Kind::Other) || self.site.contains('@') {
+        if self.motif.is_some()
+            || !matches!(self.kind, Kind::Compute | Kind::Pool | Kind::Other)
+            || self.site.contains('@')
+        {
             return;
         }
         let mut window = 0;

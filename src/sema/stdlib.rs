@@ -15,11 +15,20 @@ macro_rules! files {
 }
 
 files! {
+    "adapters",
     "evaluations/table",
     "evaluations/train",
     "ops",
     "search",
+    "spaces/chain",
+    "spaces/darts",
+    "spaces/hierarchical",
+    "spaces/layerwise",
+    "spaces/memory_bank",
     "spaces/nasbench201",
+    "spaces/nasnet",
+    "spaces/transformer",
+    "spaces/tree",
     "strategies/aging_evolution",
     "strategies/grid",
     "strategies/hyperband",

@@ -133,7 +133,8 @@ pub struct Syms {
     nodes: Vec<Node>,
     support: Vec<Arc<BTreeSet<Var>>>,
     unknown: Vec<bool>,
-    index: HashMap<Node, SymId>,
+    index: HashMap<Node, Num>,
+    intervals: Vec<(i64, i64)>,
     /// By decision number.
     pub vars: Vec<VarInfo>,
 }
@@ -192,8 +193,8 @@ pub fn floor_div(a: i64, b: i64) -> i64 {
 
 impl Syms {
     fn intern(&mut self, node: Node) -> Num {
-        if let Some(&id) = self.index.get(&node) {
-            return Num::Sym(id);
+        if let Some(&n) = self.index.get(&node) {
+            return n;
         }
         let mut support = BTreeSet::new();
         let mut unknown = false;
@@ -228,11 +229,98 @@ impl Syms {
             Node::Not(s) => from(&Leaf::Sym(*s)),
         }
         let id = SymId(self.nodes.len() as u32);
+        let interval = self.interval_of(&node);
+        self.intervals.push(interval);
         self.nodes.push(node.clone());
+        let only = if let (1, Some(Var::Option(d))) = (support.len(), support.first()) { Some(*d) } else { None };
         self.support.push(Arc::new(support));
         self.unknown.push(unknown);
-        self.index.insert(node, id);
-        Num::Sym(id)
+        // What depends on one decision alone is its value for each option.
+        let n = match only {
+            Some(d) if !self.is_plain_pick(&node, d) && self.width(Var::Option(d)) <= 64 => {
+                let options = 0..self.width(Var::Option(d));
+                let values: Option<Vec<Num>> = if unknown {
+                    Some(options.map(|o| self.restrict(Num::Sym(id), d, o)).collect())
+                } else {
+                    options.map(|o| self.eval(Num::Sym(id), &[(Var::Option(d), o)].into())).collect()
+                };
+                values.map_or(Num::Sym(id), |v| self.pick(d, &v))
+            }
+            _ => Num::Sym(id),
+        };
+        self.index.insert(node, n);
+        n
+    }
+
+    /// A pick of decision `d` among values that do not depend on it.
+    fn is_plain_pick(&self, node: &Node, d: u32) -> bool {
+        let free = |l: &Leaf| match l {
+            Leaf::Sym(s) => self.support[s.0 as usize].is_empty(),
+            _ => true,
+        };
+        matches!(node, Node::Pick(e, xs) if *e == d && xs.iter().all(free))
+    }
+
+    /// The number when decision `d` takes option `o`.
+    fn restrict(&mut self, n: Num, d: u32, o: u32) -> Num {
+        let Num::Sym(s) = n else { return n };
+        if !self.support[s.0 as usize].contains(&Var::Option(d)) {
+            return n;
+        }
+        let node = self.nodes[s.0 as usize].clone();
+        let mut go = |x: Leaf| self.restrict(x.into(), d, o);
+        match node {
+            Node::Extent(_) | Node::Real(_) | Node::Member(..) => n,
+            Node::Pick(e, xs) if e == d => xs.get(o as usize).map_or(n, |x| go(*x)),
+            Node::Pick(e, xs) => {
+                let xs: Vec<Num> = xs.iter().map(|x| go(*x)).collect();
+                self.pick(e, &xs)
+            }
+            Node::Sum(c, ts) => {
+                let parts: Vec<(Num, i64)> = ts.iter().map(|&(t, k)| (go(Leaf::Sym(t)), k)).collect();
+                parts.into_iter().fold(Num::Int(c), |sum, (p, k)| {
+                    let term = self.mul(p, Num::Int(k));
+                    self.add(sum, term)
+                })
+            }
+            Node::Product(xs) => {
+                let parts: Vec<Num> = xs.iter().map(|&x| go(Leaf::Sym(x))).collect();
+                parts.into_iter().fold(Num::Int(1), |p, x| self.mul(p, x))
+            }
+            Node::Fun(f, a, b) => {
+                let (a, b) = (go(a), go(b));
+                match f {
+                    Fun::AddReal => self.add(a, b),
+                    Fun::MulReal => self.mul(a, b),
+                    f => self.fun(f, a, b),
+                }
+            }
+            Node::Max(xs) => {
+                let xs: Vec<Num> = xs.iter().map(|x| go(*x)).collect();
+                self.extremum(true, &xs)
+            }
+            Node::Min(xs) => {
+                let xs: Vec<Num> = xs.iter().map(|x| go(*x)).collect();
+                self.extremum(false, &xs)
+            }
+            Node::If(c, a, b) => {
+                let (c, a, b) = (go(Leaf::Sym(c)), go(a), go(b));
+                self.select(c, a, b)
+            }
+            Node::Cmp(op, a, b) => {
+                let (a, b) = (go(a), go(b));
+                self.cmp(op, a, b)
+            }
+            Node::Not(x) => {
+                let x = go(Leaf::Sym(x));
+                self.not(x)
+            }
+            Node::And(xs) | Node::Or(xs) => {
+                let and = matches!(self.nodes[s.0 as usize], Node::And(_));
+                let xs: Vec<Num> = xs.iter().map(|&x| self.restrict(Num::Sym(x), d, o)).collect();
+                xs.into_iter().fold(Num::Bool(and), |a, b| self.junction(and, a, b))
+            }
+        }
     }
 
     /// An unknown extent of at least 1.
@@ -340,6 +428,7 @@ impl Syms {
             _ => match (self.as_sum(a), self.as_sum(b)) {
                 (Some((c, ts)), Some((d, us))) => {
                     let mut out: Vec<(SymId, i64)> = Vec::new();
+                    let mut whole = c.saturating_mul(d);
                     out.extend(ts.iter().map(|&(s, k)| (s, k * d)));
                     out.extend(us.iter().map(|&(s, k)| (s, k * c)));
                     for &(s, k) in &ts {
@@ -347,12 +436,14 @@ impl Syms {
                             let mut factors = self.factors(s);
                             factors.extend(self.factors(u));
                             factors.sort_unstable();
-                            if let Num::Sym(p) = self.intern(Node::Product(factors)) {
-                                out.push((p, k * m));
+                            match self.intern(Node::Product(factors)) {
+                                Num::Sym(p) => out.push((p, k * m)),
+                                Num::Int(i) => whole = whole.saturating_add(i.saturating_mul(k * m)),
+                                Num::Float(_) | Num::Bool(_) => {}
                             }
                         }
                     }
-                    self.from_sum(c.saturating_mul(d), out)
+                    self.from_sum(whole, out)
                 }
                 _ => self.fun(Fun::MulReal, a, b),
             },
@@ -440,6 +531,15 @@ impl Syms {
                 if let (Num::Bool(true), Num::Bool(false)) = (a, b) {
                     return c;
                 }
+                // `if x == y { x } else { y }` is y, whatever else the condition demands.
+                let (x, y): (Leaf, Leaf) = (a.into(), b.into());
+                let equal = |n: &Num| {
+                    let Num::Sym(e) = *n else { return false };
+                    matches!(self.nodes[e.0 as usize], Node::Cmp(Cmp::Eq, p, q) if (p, q) == (x, y) || (q, p) == (x, y))
+                };
+                if self.conjuncts(c).iter().any(equal) {
+                    return b;
+                }
                 self.intern(Node::If(s, a.into(), b.into()))
             }
             Num::Int(_) | Num::Float(_) => a,
@@ -467,6 +567,15 @@ impl Syms {
                     .collect();
                 return self.pick(d, &values);
             }
+        }
+        let ((alo, ahi), (blo, bhi)) = (self.interval(a), self.interval(b));
+        match op {
+            Cmp::Lt if ahi < blo => return Num::Bool(true),
+            Cmp::Lt if alo >= bhi => return Num::Bool(false),
+            Cmp::Le if ahi <= blo => return Num::Bool(true),
+            Cmp::Le if alo > bhi => return Num::Bool(false),
+            Cmp::Eq if ahi < blo || bhi < alo => return Num::Bool(false),
+            _ => {}
         }
         if op == Cmp::Eq {
             // x == y is decided by the difference if that is constant.
@@ -578,6 +687,64 @@ impl Syms {
         }
     }
 
+    /// Whole numbers between which the value lies; conservative, and known without enumeration. Truth values are 0 and 1.
+    pub fn interval(&self, n: Num) -> (i64, i64) {
+        match n {
+            Num::Int(i) => (i, i),
+            Num::Bool(b) => (i64::from(b), i64::from(b)),
+            Num::Float(_) => (i64::MIN, i64::MAX),
+            Num::Sym(s) => self.intervals[s.0 as usize],
+        }
+    }
+
+    fn interval_of(&self, node: &Node) -> (i64, i64) {
+        const ALL: (i64, i64) = (i64::MIN, i64::MAX);
+        let at = |l: &Leaf| self.interval((*l).into());
+        let product = |a: (i64, i64), b: (i64, i64)| {
+            let ps =
+                [a.0.saturating_mul(b.0), a.0.saturating_mul(b.1), a.1.saturating_mul(b.0), a.1.saturating_mul(b.1)];
+            (ps.iter().copied().min().unwrap_or(i64::MIN), ps.iter().copied().max().unwrap_or(i64::MAX))
+        };
+        let hull = |xs: &[Leaf]| xs.iter().map(at).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or(ALL);
+        match node {
+            Node::Extent(_) => (1, i64::MAX),
+            Node::Real(_) => ALL,
+            Node::Pick(_, xs) => hull(xs),
+            Node::Member(..) | Node::Cmp(..) | Node::Not(_) | Node::And(_) | Node::Or(_) => (0, 1),
+            Node::Sum(c, ts) => ts.iter().fold((*c, *c), |sum, (t, k)| {
+                let p = product(self.intervals[t.0 as usize], (*k, *k));
+                (sum.0.saturating_add(p.0), sum.1.saturating_add(p.1))
+            }),
+            Node::Product(xs) => xs.iter().fold((1, 1), |p, x| product(p, self.intervals[x.0 as usize])),
+            Node::Fun(Fun::FloorDiv | Fun::CeilDiv, a, b) => {
+                let ((lo, hi), (dlo, dhi)) = (at(a), at(b));
+                if dlo < 1 {
+                    return ALL;
+                }
+                let div = |x: i64, d: i64| {
+                    let up = matches!(node, Node::Fun(Fun::CeilDiv, ..));
+                    if x == i64::MIN || x == i64::MAX {
+                        x
+                    } else if up {
+                        -floor_div(-x, d)
+                    } else {
+                        floor_div(x, d)
+                    }
+                };
+                let q = [div(lo, dlo), div(lo, dhi), div(hi, dlo), div(hi, dhi)];
+                (q.iter().copied().min().unwrap_or(i64::MIN), q.iter().copied().max().unwrap_or(i64::MAX))
+            }
+            Node::Fun(Fun::Rem, _, b) => {
+                let (dlo, dhi) = at(b);
+                if dlo >= 1 { (0, dhi - 1) } else { ALL }
+            }
+            Node::Fun(..) => ALL,
+            Node::Max(xs) => xs.iter().map(at).reduce(|a, b| (a.0.max(b.0), a.1.max(b.1))).unwrap_or(ALL),
+            Node::Min(xs) => xs.iter().map(at).reduce(|a, b| (a.0.min(b.0), a.1.min(b.1))).unwrap_or(ALL),
+            Node::If(_, a, b) => hull(&[*a, *b]),
+        }
+    }
+
     /// The variables that a number depends on.
     pub fn support(&self, n: Num) -> BTreeSet<Var> {
         match n {
@@ -633,7 +800,8 @@ impl Syms {
         }
     }
 
-    /// Whether `path` implies `condition`.
+    /// Whether `path` implies `condition`. Where unknown extents matter, it is enough that this holds for generic ones
+    /// ([`Syms::generic`]): a search checks it again with those of its data.
     pub fn prove(&mut self, path: Num, condition: Num) -> Proof {
         let wrong = self.not(condition);
         let wrong = self.and(path, wrong);
@@ -643,16 +811,23 @@ impl Syms {
             _ => {}
         }
         let vars: Vec<Var> = self.support(wrong).into_iter().collect();
-        if let Num::Sym(s) = wrong
-            && self.unknown[s.0 as usize]
-        {
-            return Proof::Unknown(vars);
-        }
+        let unknown = matches!(wrong, Num::Sym(s) if self.unknown[s.0 as usize]);
         match self.find(&vars, wrong) {
+            Some(Some(_)) if unknown => Proof::Unknown(vars),
             Some(Some(a)) => Proof::Fails(a),
             Some(None) => Proof::Holds,
             None => Proof::Unknown(vars),
         }
+    }
+
+    /// What stands for an unknown extent: large, different for each, divisible by all small numbers; but the batch, on
+    /// which nothing may depend, is a prime.
+    fn generic(&self, name: &str) -> i64 {
+        if name == "N" {
+            return 1_000_003;
+        }
+        let index = self.nodes.iter().position(|n| matches!(n, Node::Extent(e) if **e == *name)).unwrap_or(0);
+        720_720 * 64 * (index as i64 + 1)
     }
 
     /// The first assignment of `vars` for which `condition` holds; `None` if there are too many to try.
@@ -666,7 +841,7 @@ impl Syms {
         }
         let mut a: Assignment = vars.iter().map(|&v| (v, 0)).collect();
         loop {
-            if self.feasible(&a) && self.eval(condition, &a) == Some(Num::Bool(true)) {
+            if self.feasible(&a) && self.eval_memo(condition, &a, true, &mut HashMap::new()) == Some(Num::Bool(true)) {
                 return Some(Some(a));
             }
             if !self.advance(vars, &mut a) {
@@ -717,22 +892,23 @@ impl Syms {
 
     /// The value under an assignment; `None` if it depends on something that has no value there.
     pub fn eval(&self, n: Num, a: &Assignment) -> Option<Num> {
-        self.eval_memo(n, a, &mut HashMap::new())
+        self.eval_memo(n, a, false, &mut HashMap::new())
     }
 
-    fn eval_memo(&self, n: Num, a: &Assignment, memo: &mut HashMap<SymId, Option<Num>>) -> Option<Num> {
+    fn eval_memo(&self, n: Num, a: &Assignment, generic: bool, memo: &mut HashMap<SymId, Option<Num>>) -> Option<Num> {
         let Num::Sym(s) = n else { return Some(n) };
         if let Some(v) = memo.get(&s) {
             return *v;
         }
-        let mut go = |x: Leaf| self.eval_memo(x.into(), a, memo);
+        let mut go = |x: Leaf| self.eval_memo(x.into(), a, generic, memo);
         let int = |n: Num| match n {
             Num::Int(i) => Some(i),
             Num::Bool(b) => Some(i64::from(b)),
             _ => None,
         };
         let value = (|| match &self.nodes[s.0 as usize] {
-            Node::Extent(_) | Node::Real(_) => None,
+            Node::Extent(name) => generic.then(|| Num::Int(self.generic(name))),
+            Node::Real(_) => None,
             Node::Pick(d, xs) => go(*xs.get(*a.get(&Var::Option(*d))? as usize)?),
             Node::Member(d, i) => Some(Num::Bool(*a.get(&Var::Member(*d, *i))? == 1)),
             Node::Sum(c, ts) => {
@@ -959,6 +1135,9 @@ mod tests {
         let h = s.extent("H");
         let c = s.cmp(Cmp::Eq, h, Num::Int(8));
         assert!(matches!(s.prove(Num::Bool(true), c), Proof::Unknown(_)));
+        let rem = s.fun(Fun::Rem, h, Num::Int(4));
+        let divides = s.cmp(Cmp::Eq, rem, Num::Int(0));
+        assert_eq!(s.prove(Num::Bool(true), divides), Proof::Holds);
     }
 
     #[test]

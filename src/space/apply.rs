@@ -12,7 +12,7 @@ use crate::syntax::ast::ItemKind;
 use super::BuildError;
 use super::decision::{Choice, Decision};
 use super::elab::{Elab, Halt, Mode, Oracle, R};
-use super::value::{Decl, Item, Scope, Value};
+use super::value::{Decl, Home, Item, Scope, Value};
 
 /// An operation that a program names: an item with scalar arguments.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,7 +67,7 @@ pub fn apply(
     if !site.is_empty() {
         el.sites.push((site.to_string(), std::collections::BTreeMap::new()));
     }
-    let item = Rc::new(Item { decl, scope: Scope::new(op.item.module), path: "".into() });
+    let item = Rc::new(Item { decl, scope: Scope::new(op.item.module), path: "".into(), home: Home::Module });
     let tensors: Vec<Value> = inputs
         .iter()
         .map(|&n| {

@@ -9,6 +9,8 @@ pub mod sample;
 pub mod value;
 
 #[cfg(test)]
+mod std_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -420,7 +422,8 @@ impl Space {
             bound.push((p.name.name.clone(), Value::Num(value)));
         }
         let inputs = self.inputs(el, arch, batch)?;
-        let item = Rc::new(Item { decl: Decl::Arch(arch), scope: Scope::new(self.item.module), path: "".into() });
+        let scope = Scope::new(self.item.module);
+        let item = Rc::new(Item { decl: Decl::Arch(arch), scope, path: "".into(), home: value::Home::Module });
         let value = el.invoke(&item, inputs, bound, arch.name.span)?;
         Ok((value, extras))
     }

@@ -362,3 +362,39 @@ fn several_errors_in_one_run() {
     );
     assert_eq!(e.len(), 2, "{e:?}");
 }
+
+#[test]
+fn recurrent_cells_share_weights_and_decisions_over_time() {
+    let s = good(&format!(
+        "{HEAD}
+block recurrent(x[N, D], h[N, E]) = (linear(x, E) + linear(h, E)) >> choose act {{ tanh | relu }}
+space net(image[N, C, H, W], classes: int) {{
+  let xs = image >> patches(4)
+  let h0 = image >> flatten >> linear(6)
+  let hs = scan(recurrent, xs, h0)
+  hs[-1] >> linear(classes)
+}}"
+    ));
+    assert_eq!(names(&s), ["act"]);
+    let c = s.random(&mut Stream::new(0, "x")).unwrap();
+    let b = s.build(&c, Want::Graph { batch: 2, training: true }).map_err(|e| e.diagnostic()).unwrap();
+    // Four steps; a weight and a bias for the first state, the head, and each of the two in the cell.
+    let weights: Vec<&str> = b.graph.inputs().map(|i| i.1.name.as_str()).filter(|n| n.ends_with(".w")).collect();
+    assert_eq!(weights.len(), 4, "{weights:?}");
+    samples(&s, 2);
+}
+
+#[test]
+fn shared_operations_have_one_set_of_weights() {
+    let s = good(&format!(
+        "{HEAD}
+space net(image[N, C, H, W], classes: int) {{
+  share f = conv_bn(4, 3)
+  let x = image >> conv(4, 1)
+  f(f(x)) >> global_avg_pool >> linear(choose extra from [classes])
+}}"
+    ));
+    let c = s.random(&mut Stream::new(0, "x")).unwrap();
+    let b = s.build(&c, Want::Graph { batch: 2, training: true }).map_err(|e| e.diagnostic()).unwrap();
+    assert_eq!(b.graph.inputs().filter(|i| i.1.name.ends_with("conv.w")).count(), 2);
+}

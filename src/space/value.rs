@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::base::Span;
 use crate::graph::NodeId;
+pub use crate::sema::builtins::Builtin;
 use crate::sema::modules::ModuleId;
 use crate::sema::sym::Num;
 use crate::syntax::ast;
@@ -143,6 +144,19 @@ pub struct Item<'a> {
     pub scope: Scope<'a>,
     /// The path under which a motif's decisions stand, index included: `level2[3]`.
     pub path: Rc<str>,
+    /// Where it is declared.
+    pub home: Home<'a>,
+}
+
+/// Where a declaration stands, which says what it sees besides its scope.
+#[derive(Clone, Debug)]
+pub enum Home<'a> {
+    /// In a module, whose items it sees.
+    Module,
+    /// In a body that has not come to it yet, at this decision path: it sees the declarations of the body.
+    Ahead(&'a [ast::Stmt], Rc<str>),
+    /// In a body that has come to it: its scope holds what stands before it, and it sees itself.
+    Here,
 }
 
 /// The declarations that elaboration can call.
@@ -216,48 +230,6 @@ impl<'a> Scope<'a> {
     pub fn find_mut(&mut self, name: &str) -> Option<&mut Var<'a>> {
         self.vars.iter_mut().rev().find(|v| v.name == name)
     }
-}
-
-macro_rules! builtins {
-    ($($variant:ident $name:literal $doc:literal),* $(,)?) => {
-        /// Functions that elaboration itself provides.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Builtin { $(#[doc = $doc] $variant),* }
-
-        impl Builtin {
-            /// All of them: name, built-in, documentation.
-            pub const ALL: &'static [(&'static str, Builtin, &'static str)] =
-                &[$(($name, Builtin::$variant, $doc)),*];
-        }
-    };
-}
-
-builtins! {
-    Len "len" "`len(xs)`: how many elements a list has",
-    Concat "concat" "`concat(xs, axis = 1)`: tensors one after the other along an axis; `none` is left out",
-    Sum "sum" "`sum(xs)`: the sum of tensors of one shape, or of numbers; `none` is left out",
-    Split "split" "`split(x, n, axis = 1)`: n equal parts along an axis",
-    Unused "unused" "`unused(xs)`: the tensors of xs that no operation has read so far (loose ends)",
-    Shape "shape" "`shape(x)`: the extents of a tensor, as a list",
-    Zeros "zeros_like" "`zeros_like(x)`: zeros of the shape of x, which sums and concatenations leave out",
-    Max "max" "`max(a, b)` or `max(xs)`: the greatest number",
-    Min "min" "`min(a, b)` or `min(xs)`: the least number",
-    Ceil "ceil" "`ceil(a / b)`: division rounding up",
-    Floor "floor" "`floor(a / b)`: division rounding down",
-    Round "round" "`round(a)`: the nearest whole number",
-    Int "int" "`int(a)`: a number without its fraction",
-    Float "float" "`float(a)`: a number as a real number",
-    Abs "abs" "`abs(a)`: without its sign",
-    Exp "exp" "`exp(a)`",
-    Log "log" "`log(a)`: the natural logarithm",
-    Log2 "log2" "`log2(a)`: the logarithm to base 2",
-    Sqrt "sqrt" "`sqrt(a)`",
-    Pow "pow" "`pow(a, b)`",
-    Enumerate "enumerate" "`enumerate(xs)`: pairs of index and element",
-    Zip "zip" "`zip(xs, ys)`: pairs of elements",
-    Reversed "reversed" "`reversed(xs)`: the elements from last to first",
-    Flatten "flatten" "`flatten(xss)`: the elements of the elements",
-    Map "map" "`map(xs, f)`: f of each element",
 }
 
 impl Value<'_> {

@@ -12,6 +12,7 @@ use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{Linkage, Module, default_libcall_names};
 
 use super::codegen::generate;
+use super::contract::{Contraction, Dots, Rows};
 use super::nest::Nest;
 use crate::exec::ExecError;
 
@@ -60,7 +61,17 @@ impl Drop for Jit {
     }
 }
 
-type Entry = Arc<OnceLock<Result<Arc<Jit>, String>>>;
+/// What a launch runs.
+pub enum Kernel {
+    /// Generated code.
+    Jit(Box<Jit>),
+    /// Tables for [`super::kernels::rows`].
+    Rows(Rows),
+    /// Tables for [`super::kernels::dots`].
+    Dots(Dots),
+}
+
+type Entry = Arc<OnceLock<Result<Arc<Kernel>, String>>>;
 
 /// See the module documentation.
 #[derive(Default)]
@@ -74,8 +85,16 @@ pub struct Cache {
 
 impl Cache {
     /// The kernel of a nest, compiled if it is new.
-    pub fn get(&self, nest: &Nest) -> Result<Arc<Jit>, ExecError> {
-        let key = nest.key();
+    pub fn nest(&self, nest: &Nest) -> Result<Arc<Kernel>, ExecError> {
+        self.get(nest.key(), || compile(nest).map(|j| Kernel::Jit(Box::new(j))))
+    }
+
+    /// The kernel of a contraction, tabulated if it is new.
+    pub fn contraction(&self, c: &Contraction) -> Result<Arc<Kernel>, ExecError> {
+        self.get(c.key(), || Ok(if c.is_rows() { Kernel::Rows(c.rows()) } else { Kernel::Dots(c.dots()) }))
+    }
+
+    fn get(&self, key: u128, make: impl FnOnce() -> Result<Kernel, String>) -> Result<Arc<Kernel>, ExecError> {
         let entry = {
             let mut map = self.kernels.lock().unwrap_or_else(PoisonError::into_inner);
             map.entry(key).or_default().clone()
@@ -84,7 +103,7 @@ impl Cache {
         let kernel = entry.get_or_init(|| {
             fresh = true;
             let start = Instant::now();
-            let kernel = compile(nest).map(Arc::new);
+            let kernel = make().map(Arc::new);
             self.compiled.fetch_add(1, Ordering::Relaxed);
             self.compile_ns.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
             kernel

@@ -9,6 +9,8 @@
 
 mod cache;
 mod codegen;
+mod contract;
+mod kernels;
 mod layout;
 mod math;
 mod memory;
@@ -20,6 +22,8 @@ mod plan;
 mod point;
 mod schedule;
 #[cfg(test)]
+mod speed;
+#[cfg(test)]
 #[allow(clippy::float_cmp, clippy::type_complexity, reason = "exact results are compared exactly")]
 mod tests;
 
@@ -29,7 +33,7 @@ use std::sync::Arc;
 pub use cache::Stats;
 pub use memory::CpuMemory;
 
-use self::cache::{Cache, Jit};
+use self::cache::{Cache, Kernel};
 use self::layout::{Aligned, Layout};
 use self::nest::{Fold, Nest};
 use self::schedule::{Home, Work, schedule};
@@ -89,7 +93,7 @@ impl Executor for Cpu {
 
 /// What is behind a launch.
 enum Code {
-    Jit(Arc<Jit>),
+    Kernel(Arc<Kernel>),
     Zero { elements: usize },
     Random { stream: u64, layout: Layout },
 }
@@ -130,25 +134,32 @@ unsafe impl Send for CpuProgram {}
 
 impl CpuProgram {
     fn new(graph: &Graph, cache: &Cache, limit: Option<u64>) -> Result<Self, ExecError> {
-        let schedule = schedule(graph)?;
+        let mut schedule = schedule(graph)?;
+        let mut text = String::new();
+        let mut calls = Vec::with_capacity(schedule.launches.len());
+        for l in schedule.launches {
+            let what = describe(&l.work);
+            let code = match l.work {
+                Work::Nest(nest) => Code::Kernel(cache.nest(&nest)?),
+                Work::Contract(c) => {
+                    let kernel = cache.contraction(&c)?;
+                    if let Kernel::Rows(rows) = &*kernel {
+                        schedule.buffers[l.slots[3]].size = rows.packed();
+                    }
+                    Code::Kernel(kernel)
+                }
+                Work::Zero => Code::Zero { elements: schedule.buffers[l.slots[0]].size },
+                Work::Random { stream, layout } => Code::Random { stream, layout },
+            };
+            let _ = writeln!(text, "{what}  buffers {:?}  {}", l.slots, l.label);
+            calls.push(Call { code, buffers: l.slots });
+        }
         let plan = plan::plan(&schedule.buffers);
         let needed = (plan.size + layout::SLACK) as u64 * 4;
         if let Some(limit) = limit
             && needed > limit
         {
             return Err(ExecError::Memory { needed, limit });
-        }
-        let mut text = String::new();
-        let mut calls = Vec::with_capacity(schedule.launches.len());
-        for l in schedule.launches {
-            let what = describe(&l.work);
-            let code = match l.work {
-                Work::Nest(nest) => Code::Jit(cache.get(&nest)?),
-                Work::Zero => Code::Zero { elements: schedule.buffers[l.slots[0]].size },
-                Work::Random { stream, layout } => Code::Random { stream, layout },
-            };
-            let _ = writeln!(text, "{what}  buffers {:?}  {}", l.slots, l.label);
-            calls.push(Call { code, buffers: l.slots });
         }
         let _ = writeln!(text, "{} launches, {needed} bytes", calls.len());
         let (mut persistent, mut given) = (Vec::new(), Vec::new());
@@ -195,6 +206,7 @@ fn describe(work: &Work) -> String {
         Work::Zero => "zero".to_owned(),
         Work::Random { stream, .. } => format!("random {stream}"),
         Work::Nest(nest) => nest_text(nest),
+        Work::Contract(c) => c.describe(),
     }
 }
 
@@ -209,6 +221,46 @@ fn nest_text(n: &Nest) -> String {
     let (out, inner) = n.extents.split_at(n.outputs);
     let lanes = n.vector.map_or("scalar".to_owned(), |v| format!("loop {v} in {} × 4", n.unroll));
     format!("{what} {out:?} over {inner:?}, {lanes}, {} operations, {:08x}", n.body.len(), n.key() as u32)
+}
+
+impl CpuProgram {
+    /// All launches, once pointers and inputs are in their places.
+    fn calls(&mut self, feed: &Feed) {
+        let _flush = FlushSubnormals::new();
+        for i in 0..self.calls.len() {
+            self.call(i, feed);
+        }
+    }
+
+    fn call(&mut self, i: usize, feed: &Feed) {
+        let call = &self.calls[i];
+        self.table.clear();
+        self.table.extend(call.buffers.iter().map(|&b| self.pointers[b]));
+        match &call.code {
+            // SAFETY: each slot's buffer has room for its tensor, whose places are all that a kernel touches, and
+            // results do not overlap the operands of contractions.
+            Code::Kernel(kernel) => unsafe {
+                match &**kernel {
+                    Kernel::Jit(jit) => jit.run(self.table.as_ptr()),
+                    Kernel::Rows(plan) => {
+                        let t: [*mut f32; 4] = std::array::from_fn(|i| self.table[i].cast());
+                        kernels::rows(plan, t[0], t[1], t[2], t[3]);
+                    }
+                    Kernel::Dots(plan) => {
+                        let t: [*mut f32; 3] = std::array::from_fn(|i| self.table[i].cast());
+                        kernels::dots(plan, t[0], t[1], t[2]);
+                    }
+                }
+            },
+            // SAFETY: the buffer has that many elements.
+            Code::Zero { elements } => unsafe { std::ptr::write_bytes(self.table[0], 0, elements * 4) },
+            Code::Random { stream, layout } => {
+                // SAFETY: the buffer has room for the layout.
+                let to = unsafe { std::slice::from_raw_parts_mut(self.table[0].cast(), layout.size) };
+                random(feed.seed, *stream, feed.step, layout, to);
+            }
+        }
+    }
 }
 
 impl Program for CpuProgram {
@@ -267,23 +319,7 @@ impl Program for CpuProgram {
             // SAFETY: as above.
             unsafe { port.layout.write(t, to) };
         }
-        let flush = FlushSubnormals::new();
-        for call in &self.calls {
-            self.table.clear();
-            self.table.extend(call.buffers.iter().map(|&b| self.pointers[b]));
-            match &call.code {
-                // SAFETY: each slot's buffer has room for its tensor, whose places are all that the kernel touches.
-                Code::Jit(jit) => unsafe { jit.run(self.table.as_ptr()) },
-                // SAFETY: the buffer has that many elements.
-                Code::Zero { elements } => unsafe { std::ptr::write_bytes(self.table[0], 0, elements * 4) },
-                Code::Random { stream, layout } => {
-                    // SAFETY: the buffer has room for the layout.
-                    let to = unsafe { std::slice::from_raw_parts_mut(self.table[0].cast(), layout.size) };
-                    random(feed.seed, *stream, feed.step, layout, to);
-                }
-            }
-        }
-        drop(flush);
+        self.calls(feed);
         Ok(self
             .outputs
             .iter()

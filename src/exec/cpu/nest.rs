@@ -143,15 +143,20 @@ pub fn level(index: &Index) -> Option<usize> {
 impl Nest {
     /// The hash of all that decides the generated code.
     pub fn key(&self) -> u128 {
-        let mut bytes = Bytes(Vec::with_capacity(512));
-        self.hash(&mut bytes);
-        hash128(&bytes.0)
+        hash_key(self)
     }
 
     /// Whether some guard is left, so that a reduction may have no point.
     pub fn guarded(&self) -> bool {
         !self.guards.is_empty()
     }
+}
+
+/// 128 bits of all that a value hashes.
+pub fn hash_key(x: &impl Hash) -> u128 {
+    let mut bytes = Bytes(Vec::with_capacity(512));
+    x.hash(&mut bytes);
+    hash128(&bytes.0)
 }
 
 /// A hasher that keeps what it is fed.

@@ -4,10 +4,11 @@
 //! the group itself reads is never stored. An update whose value is elementwise in the updated input is computed in
 //! place, if nobody reads the old value later; the others are copied after all nodes are computed.
 
+use super::contract::{Contraction, Product};
 use super::layout::Layout;
 use super::nest::{Builder, Fold, Nest, Source};
 use crate::exec::ExecError;
-use crate::graph::{Atom, DType, Equation, Graph, Guard, Index, Kind, NodeId, Op, ReduceOp, Role};
+use crate::graph::{Atom, BinaryOp, DType, Equation, Graph, Guard, Index, Kind, NodeId, Op, ReduceOp, Role};
 
 /// An index into [`Schedule::buffers`].
 pub type BufferId = usize;
@@ -39,6 +40,8 @@ pub struct Buffer {
 pub enum Work {
     /// Generated loops.
     Nest(Box<Nest>),
+    /// A sum of products: its result, the factors in the order of the contraction, scratch.
+    Contract(Box<Contraction>),
     /// Zeros in the only slot.
     Zero,
     /// Draws in the only slot.
@@ -482,6 +485,15 @@ impl Scheduler<'_> {
                 b.last = starts.get(b.last + 1).map_or(launches.len(), |&s| s.saturating_sub(1).max(b.first));
             }
         }
+        for (i, launch) in launches.iter_mut().enumerate() {
+            if let Work::Contract(c) = &launch.work
+                && c.is_rows()
+            {
+                launch.slots.push(buffers.len());
+                // Its size is known when the kernel is.
+                buffers.push(Buffer { size: 0, home: Home::Arena, first: i, last: i });
+            }
+        }
         Ok(Schedule { launches, buffers, places, outputs })
     }
 
@@ -523,6 +535,30 @@ impl Scheduler<'_> {
         Launch { work: Work::Nest(Box::new(nest)), slots, label }
     }
 
+    /// The launch of a sum of products of two floats.
+    fn contraction(&self, id: NodeId, e: &Equation) -> Option<Launch> {
+        let node = self.graph.node(id);
+        let [Op::Read(a, a_at), Op::Read(b, b_at), Op::Binary(BinaryOp::Mul, x, y)] = e.body.as_slice() else {
+            return None;
+        };
+        let floats = [id, *a, *b].iter().all(|&t| self.graph.node(t).dtype == DType::Float);
+        if !floats || x == y {
+            return None;
+        }
+        let places = [self.place(*a), self.place(*b)];
+        let (buffer, out) = self.place(id);
+        let (contraction, [x, w]) = Contraction::recognize(&Product {
+            extents: e.extents(&node.shape),
+            outputs: node.shape.len(),
+            guards: e.guards.clone(),
+            out,
+            at: (0..node.shape.len()).map(Index::var).collect(),
+            factors: [(&places[0].1, a_at.clone()), (&places[1].1, b_at.clone())],
+        })?;
+        let slots = vec![*buffer, places[x].0, places[w].0];
+        Some(Launch { work: Work::Contract(Box::new(contraction)), slots, label: node.label.clone() })
+    }
+
     fn lower_node(&self, id: NodeId, launches: &mut Vec<Launch>) -> Result<(), ExecError> {
         let node = self.graph.node(id);
         let (buffer, layout) = self.place(id);
@@ -545,6 +581,12 @@ impl Scheduler<'_> {
                     (Kind::Arg(_), _) => return Err(ExecError::Internal(format!("{id} is an index of no maximum"))),
                     (_, op) => Fold::Reduce(op),
                 };
+                if fold == Fold::Reduce(ReduceOp::Sum)
+                    && let Some(launch) = self.contraction(id, e)
+                {
+                    launches.push(launch);
+                    return Ok(());
+                }
                 let mut slots = vec![*buffer];
                 let mut b = self.builder(e.extents(&node.shape), node.shape.len(), &mut slots);
                 e.guards.iter().for_each(|g| b.guard(g));

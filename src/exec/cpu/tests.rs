@@ -670,3 +670,32 @@ fn wrong_inputs_are_named() {
     let e = p.run(&Feed { data: vec![("x", &bad)], ..Feed::default() }, m.as_mut()).unwrap_err();
     assert!(e.to_string().contains("`x`"), "{e}");
 }
+
+#[test]
+fn a_childs_training_step_agrees() {
+    let g = super::speed::child(5, 4, 4);
+    agree_with(&Cpu::new(), &g, &inputs(&g, 1), 2e-4);
+}
+
+/// Contractions are recognized however their indices are written, and their sums are complete.
+#[test]
+fn contractions_are_recognized() {
+    for (stride, groups, k) in [(1, 1, 3), (2, 1, 3), (1, 2, 3), (1, 8, 3), (2, 4, 1)] {
+        for n in [3, 29, 64] {
+            let mut g = G::default();
+            let x = g.data("x", &[n, 8, 5, 6]);
+            let w = g.param("w", &[8, 8 / groups, k, k]);
+            let y = g.conv(x, w, stride, 1, groups);
+            let squares = g.0.mul(y, y);
+            let loss = g.0.reduce_all(ReduceOp::Mean, squares);
+            for d in crate::graph::gradients(&mut g.0, loss, &[x, w]) {
+                g.out(d);
+            }
+            g.out(y);
+            let plan = Cpu::new().compile(&g.0).unwrap().describe();
+            let count = |what: &str| plan.lines().filter(|l| l.starts_with(what)).count();
+            assert_eq!((count("rows"), count("dots")), (2, 1), "stride {stride}, {groups} groups\n{plan}");
+            agree(&g.0);
+        }
+    }
+}

@@ -150,3 +150,37 @@ fn the_digits_example_reaches_its_accuracy() {
     eprintln!("best {:?}, test {accuracy}, {:?}", best.reward(), begun.elapsed());
     assert!(accuracy >= 0.97);
 }
+
+#[test]
+fn every_standard_space_trains() {
+    for (name, args) in [
+        ("nasbench201", "width = 4, cells = 1"),
+        ("darts", "width = 4, cells = 3"),
+        ("nasnet", "width = 4, repeats = 1, blocks = 3"),
+        ("layerwise", "layers = 3"),
+        ("hierarchical", "width = 4, motifs = 2"),
+        ("memory_bank", "banks = 2, layers = 3, width = 4"),
+        ("tree", "width = 4"),
+        ("transformer", "width = 8"),
+        ("chain", "width = 4, deepest = 3"),
+    ] {
+        let s = search(&format!(
+            "use std.spaces.{name}
+use std.evaluations.train
+use std.strategies.random_search
+search s {{
+  data = digits()
+  space = {name}({args})
+  evaluate = train(epochs = 1, batch = 32, fraction = 0.06)
+  strategy = random_search()
+  budget = trials(2)
+}}"
+        ));
+        let f = finish(&s, 2);
+        for t in &f.outcome.history {
+            assert!(matches!(t.status, Status::Done | Status::Cached), "{name}: {:?} {}", t.failure, t.candidate);
+            let accuracy = t.metric("accuracy").unwrap();
+            assert!((0.0..=1.0).contains(&accuracy), "{name}: {accuracy}");
+        }
+    }
+}

@@ -134,19 +134,47 @@ impl<'a> Elab<'a, '_> {
             OpKind::Repeat(n, label, body, scope) => self.repeat(n, label, body, scope, inputs, op.span),
             OpKind::Assemble(n, a, scope) => self.assemble(n, a, scope, inputs, op.span),
             OpKind::Shared(inner, site) => {
-                // A frame of its own for every use: all name their weights alike.
-                self.sites.push((site.to_string(), std::collections::BTreeMap::new()));
-                let sharing = std::mem::replace(&mut self.sharing, true);
-                let r = self.apply(inner, inputs, span);
-                self.sharing = sharing;
-                self.sites.pop();
-                r
+                let (inner, site) = (inner.clone(), site.to_string());
+                self.sharing_weights(&site, |el| el.apply(&inner, inputs, span))
             }
             OpKind::ZerosLike(inner) => {
                 let v = self.dry_run(|el| el.apply(inner, inputs, span))?;
                 self.zeros_like(&v, span)
             }
         }
+    }
+
+    /// Runs one use of what all uses share: a frame of its own for every use, so that all name their weights alike, and a
+    /// stamp of its own, so that all make the same decisions.
+    fn sharing_weights<T>(&mut self, site: &str, f: impl FnOnce(&mut Self) -> R<T>) -> R<T> {
+        self.sites.push((site.to_string(), std::collections::BTreeMap::new()));
+        let sharing = std::mem::replace(&mut self.sharing, true);
+        let stamp = self.new_stamp();
+        let stamp = std::mem::replace(&mut self.place.stamp, stamp);
+        let r = f(self);
+        self.place.stamp = stamp;
+        self.sharing = sharing;
+        self.sites.pop();
+        r
+    }
+
+    /// `f(x, h)` for every step along axis 1 of `xs`, unrolled. A number of steps that is not known, in a library, is
+    /// taken as one.
+    pub(crate) fn scan(&mut self, f: &Value<'a>, xs: &Rc<Tensor>, h0: Value<'a>, span: Span) -> R<Value<'a>> {
+        let Some(&time) = xs.dims.get(1).filter(|_| xs.dims.len() >= 2) else {
+            return self.error(&codes::RANK, span, "`scan` needs a tensor `[N, T, ..]` whose axis 1 is time");
+        };
+        self.read(xs, Num::Bool(true));
+        let site = self.fresh_site("scan");
+        let mut state = h0;
+        let mut states = Vec::new();
+        for t in 0..time.as_int().unwrap_or(1) as usize {
+            let x = Value::Tensor(self.time_slice(xs, t, span));
+            let h = state.clone();
+            state = self.sharing_weights(&site, |el| el.apply(f, vec![x, h], span))?;
+            states.push(super::super::value::Element { when: Num::Bool(true), value: state.clone(), index: t });
+        }
+        Ok(Value::List(Rc::new(states)))
     }
 
     /// f composed n times. Each copy is elaborated in its own place.

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::base::Span;
 use crate::diag::{Diagnostic, codes};
+use crate::sema::names::wording;
 use crate::sema::sym::{Fun, Num};
 use crate::syntax::ast::BinOp;
 
@@ -18,16 +19,10 @@ impl<'a> Elab<'a, '_> {
         let mut inputs = Vec::new();
         let mut extra = Vec::new();
         for a in args {
-            match a.name.map(|n| n.name.as_str()) {
+            match a.name {
                 None => inputs.push(a.value),
-                Some("axis") if matches!(b, Builtin::Concat | Builtin::Split) => extra.push(a.value),
-                Some(n) => {
-                    return self.error(
-                        &codes::WRONG_ARGUMENT,
-                        a.span,
-                        format!("`{}` has no parameter `{n}`", name_of(b)),
-                    );
-                }
+                Some(n) if n.name == "axis" && matches!(b, Builtin::Concat | Builtin::Split) => extra.push(a.value),
+                Some(n) => return self.fail(wording::unknown_builtin_argument(name_of(b), doc_of(b), n)),
             }
         }
         if inputs.iter().any(|v| matches!(v, Value::Poison)) {
@@ -264,6 +259,17 @@ impl<'a> Elab<'a, '_> {
                 });
                 let pairs: Vec<_> = pairs.collect();
                 Ok(Value::List(Rc::new(pairs)))
+            }
+            Builtin::Scan => {
+                wants(3..=3, self)?;
+                let Value::Tensor(xs) = &inputs[1] else {
+                    return self.error(
+                        &codes::WRONG_TYPE,
+                        span,
+                        format!("`scan` runs along a tensor, not {}", inputs[1].kind()),
+                    );
+                };
+                self.scan(&inputs[0].clone(), &xs.clone(), inputs[2].clone(), span)
             }
             Builtin::Map => {
                 wants(2..=2, self)?;

@@ -3,11 +3,12 @@
 use std::rc::Rc;
 
 use crate::base::Span;
-use crate::diag::{Diagnostic, codes, did_you_mean};
+use crate::diag::{Diagnostic, codes};
+use crate::sema::names::wording;
 use crate::sema::sym::{Assignment, Cmp, Num};
 use crate::syntax::ast::{self, ArchKind, Dim, Expr, ExprKind, ParamKind, TypeKind};
 
-use super::super::value::{Builtin, Decl, Item, OpKind, Place, Scope, Value};
+use super::super::value::{Builtin, Decl, Home, Item, OpKind, Place, Scope, Value};
 use super::{Call, Elab, Halt, MAX_CALLS, R, Stamp, Template};
 
 /// An argument with its name and place.
@@ -93,17 +94,18 @@ impl<'a> Elab<'a, '_> {
             _ => {
                 let f = match s.find(&name.name).map(|v| v.value.clone()) {
                     Some(v) => Some(v),
-                    None => match self.module_item(s, &name.name, name.span)? {
+                    None => match self.module_item(s, name)? {
                         Some(v) => Some(v),
                         None => Builtin::ALL.iter().find(|b| b.0 == name.name).map(|b| Value::Builtin(b.1)),
                     },
                 };
                 let Some(f) = f else {
-                    return self.error(
-                        &codes::UNKNOWN_NAME,
-                        name.span,
-                        format!("{} has no method `{}`", receiver.kind(), name.name),
-                    );
+                    return self.fail(wording::unknown_method(
+                        self.program,
+                        s.module,
+                        name,
+                        s.vars.iter().map(|v| v.name),
+                    ));
                 };
                 args.insert(0, Argument { name: None, value: receiver, span: base.span });
                 self.call_value(&f, args, span)
@@ -148,6 +150,10 @@ impl<'a> Elab<'a, '_> {
 
     /// Calls a declaration. Without its tensors it is an operation that waits for them.
     pub(crate) fn call_item(&mut self, item: &Rc<Item<'a>>, args: Vec<Argument<'a>>, span: Span) -> R<Value<'a>> {
+        // What was reported once is not reported again in other words.
+        if args.iter().any(|a| matches!(a.value, Value::Poison)) {
+            return Ok(Value::Poison);
+        }
         let params = item.decl.params();
         let tensors: Vec<&'a ast::Param> = params.iter().filter(|p| matches!(p.kind, ParamKind::Tensor(_))).collect();
         let first_is_tensor = args
@@ -155,107 +161,32 @@ impl<'a> Elab<'a, '_> {
             .is_some_and(|a| a.name.is_none() && (a.value.is_tensor_like() || matches!(a.value, Value::None)));
         let named_tensor = args.iter().any(|a| a.name.is_some_and(|n| tensors.iter().any(|t| t.name.name == n.name)));
         let direct = tensors.is_empty() || first_is_tensor || named_tensor;
+        let places: Vec<(Option<&ast::Ident>, Span)> = args.iter().map(|a| (a.name, a.span)).collect();
+        let places = match wording::match_arguments(item.decl.name(), params, &places, direct, span) {
+            Ok(p) => p,
+            Err(mut wrong) => {
+                let Some(last) = wrong.pop() else { return Ok(Value::Poison) };
+                if self.checking() {
+                    wrong.into_iter().for_each(|d| self.report(d));
+                }
+                return self.fail(last);
+            }
+        };
         let mut inputs: Vec<Option<Value<'a>>> = vec![None; tensors.len()];
         let mut bound: Vec<(String, Value<'a>)> = Vec::new();
-        let mut positional = params.iter().filter(|p| direct || !matches!(p.kind, ParamKind::Tensor(_)));
-        for a in args {
-            let p = match a.name {
-                None => match positional.next() {
-                    Some(p) => p,
-                    None => {
-                        let n = params.len() - if direct { 0 } else { tensors.len() };
-                        return self.fail(
-                            Diagnostic::new(
-                                &codes::WRONG_ARGUMENT,
-                                a.span,
-                                format!("`{}` takes {n} arguments here, this is one more", item.decl.name().name),
-                            )
-                            .here("too many arguments")
-                            .label(item.decl.name().span, "declared here"),
-                        );
-                    }
-                },
-                Some(n) => match params.iter().find(|p| p.name.name == n.name) {
-                    Some(p) => p,
-                    None => return self.unknown_argument(item, n),
-                },
-            };
+        for (a, at) in args.into_iter().zip(places) {
+            let p = &params[at];
             if let Some(i) = tensors.iter().position(|t| t.name.name == p.name.name) {
-                if inputs[i].replace(a.value).is_some() {
-                    return self.twice(&p.name, a.span);
-                }
+                inputs[i] = Some(a.value);
                 continue;
-            }
-            if bound.iter().any(|(n, _)| *n == p.name.name) {
-                return self.twice(&p.name, a.span);
             }
             let value = self.typed(p, a.value, a.span)?;
             bound.push((p.name.name.clone(), value));
         }
         if !direct {
-            self.missing(item, &bound, span)?;
             return Ok(self.op(OpKind::Call(item.clone(), bound), span));
         }
-        let Some(inputs) = inputs.iter().cloned().collect::<Option<Vec<_>>>() else {
-            let lacking: Vec<String> = tensors
-                .iter()
-                .zip(&inputs)
-                .filter(|(_, v)| v.is_none())
-                .map(|(t, _)| format!("`{}`", t.name.name))
-                .collect();
-            return self.fail(
-                Diagnostic::new(
-                    &codes::WRONG_ARGUMENT,
-                    span,
-                    format!("`{}` also needs the tensor {}", item.decl.name().name, lacking.join(", ")),
-                )
-                .here("some tensors are given, but not all")
-                .label(item.decl.name().span, "declared here")
-                .help("give all tensors first, or none to get an operation"),
-            );
-        };
-        self.missing(item, &bound, span)?;
-        self.invoke(item, inputs, bound, span)
-    }
-
-    fn twice<T>(&self, n: &ast::Ident, span: Span) -> R<T> {
-        self.error(&codes::WRONG_ARGUMENT, span, format!("the argument `{}` is given twice", n.name))
-    }
-
-    fn unknown_argument<T>(&self, item: &Item<'a>, n: &ast::Ident) -> R<T> {
-        let known: Vec<&str> = item.decl.params().iter().map(|p| p.name.name.as_str()).collect();
-        let mut d = Diagnostic::new(
-            &codes::WRONG_ARGUMENT,
-            n.span,
-            format!("`{}` has no parameter `{}`", item.decl.name().name, n.name),
-        )
-        .here("unknown argument")
-        .label(item.decl.name().span, "declared here");
-        d = match did_you_mean(&n.name, known.iter().copied()) {
-            Some(k) => d.help(format!("did you mean `{k}`?")).fix(n.span, k, format!("write `{k}`")),
-            None => d.help(format!("its parameters are {}", known.join(", "))),
-        };
-        self.fail(d)
-    }
-
-    fn missing(&self, item: &Item<'a>, bound: &[(String, Value<'a>)], span: Span) -> R<()> {
-        for p in item.decl.params() {
-            if !matches!(p.kind, ParamKind::Tensor(_))
-                && p.default.is_none()
-                && !bound.iter().any(|(n, _)| *n == p.name.name)
-            {
-                return self.fail(
-                    Diagnostic::new(
-                        &codes::MISSING_ARGUMENT,
-                        span,
-                        format!("`{}` needs the argument `{}`", item.decl.name().name, p.name.name),
-                    )
-                    .here(format!("`{}` is missing", p.name.name))
-                    .label(p.name.span, "declared here, without a default"),
-                );
-            }
-        }
-        Ok(())
+        self.invoke(item, inputs.into_iter().flatten().collect(), bound, span)
     }
 
     /// The value as the parameter's type.
@@ -276,15 +207,7 @@ impl<'a> Elab<'a, '_> {
         if fits {
             return Ok(v);
         }
-        self.fail(
-            Diagnostic::new(
-                &codes::WRONG_TYPE,
-                span,
-                format!("`{}` must be {}, not {}", p.name.name, article(&name.name), v.kind()),
-            )
-            .here(format!("this is {}", v.kind()))
-            .label(p.name.span, format!("declared as `{}`", name.name)),
-        )
+        self.fail(wording::wrong_type(p, &name.name, v.kind(), span))
     }
 
     /// Runs `f` one call deeper. Equal calls inside each other never end.
@@ -298,17 +221,11 @@ impl<'a> Elab<'a, '_> {
         let endless = !key.is_empty() && self.calls.iter().any(|c| c.key == key);
         if endless || self.calls.len() >= MAX_CALLS {
             let first = self.calls.iter().find(|c| c.name == name).map(|c| c.span);
-            let mut d = Diagnostic::new(
-                &codes::ENDLESS,
-                span,
-                if endless {
-                    format!("`{name}` calls itself with the same arguments and never ends")
-                } else {
-                    format!("calls are nested more than {MAX_CALLS} deep in `{name}`")
-                },
-            )
-            .here("recursive call")
-            .help("let an argument decrease towards a case without recursion: `if depth == 0 { .. } else { .. depth - 1 .. }`");
+            let mut d = if endless {
+                wording::endless(name, span)
+            } else {
+                wording::endless_as(span, format!("calls are nested more than {MAX_CALLS} deep in `{name}`"))
+            };
             if let Some(f) = first.filter(|f| *f != span) {
                 d = d.label(f, "first called here");
             }
@@ -387,6 +304,16 @@ impl<'a> Elab<'a, '_> {
         span: Span,
     ) -> R<Value<'a>> {
         let mut scope = item.scope.clone();
+        let name = item.decl.name();
+        match &item.home {
+            Home::Module => {}
+            Home::Ahead(stmts, within) => self.declare_all(stmts, within, &item.scope, &mut scope)?,
+            Home::Here if item.scope.find(&name.name).is_some_and(|v| matches!(v.value, Value::Item(_))) => {
+                scope.bind(&name.name, Value::Item(item.clone()), false);
+            }
+            Home::Here => {}
+        }
+        let signature = scope.vars.len();
         let inputs = inputs.into_iter().map(|v| self.as_tensor(v, span)).collect::<R<Vec<_>>>()?;
         let mut given = bound.into_iter().collect::<std::collections::BTreeMap<_, _>>();
         let mut next = inputs.iter();
@@ -411,7 +338,7 @@ impl<'a> Elab<'a, '_> {
         }
         for (p, dims, v) in &shapes {
             let Value::Tensor(t) = v else { continue };
-            self.match_dims(item, p, dims, &t.dims, span, &mut scope)?;
+            self.match_dims(item, p, dims, &t.dims, span, &mut scope, signature)?;
         }
         match item.decl {
             Decl::Primitive(p) => self.run_primitive(p, &inputs, scope, span),
@@ -468,7 +395,8 @@ impl<'a> Elab<'a, '_> {
         r
     }
 
-    /// Binds and compares the extents of a tensor parameter.
+    /// Binds and compares the extents of a tensor parameter; the call's own names start at `signature` of the scope.
+    #[allow(clippy::too_many_arguments, reason = "the parts of one signature")]
     fn match_dims(
         &mut self,
         item: &Item<'a>,
@@ -477,6 +405,7 @@ impl<'a> Elab<'a, '_> {
         dims: &[Num],
         span: Span,
         scope: &mut Scope<'a>,
+        signature: usize,
     ) -> R<()> {
         let rest = pattern.iter().position(|d| matches!(d, Dim::Rest(_)));
         let fixed = pattern.len() - usize::from(rest.is_some());
@@ -506,7 +435,7 @@ impl<'a> Elab<'a, '_> {
             let found = dims[di];
             if let ExprKind::Name(n) = &e.kind
                 && n.ident.name.starts_with(|c: char| c.is_uppercase())
-                && !self.bound_here(item, scope, &n.ident.name)
+                && !scope.vars[signature..].iter().any(|v| v.name == n.ident.name)
             {
                 scope.bind(&n.ident.name, Value::Num(found), false);
                 continue;
@@ -532,19 +461,10 @@ impl<'a> Elab<'a, '_> {
         Ok(())
     }
 
-    /// Whether an extent was bound by an earlier tensor of the same signature.
-    fn bound_here(&self, item: &Item<'a>, scope: &Scope<'a>, name: &str) -> bool {
-        scope.vars[item.scope.vars.len()..].iter().any(|v| v.name == name)
-    }
-
     /// Requires at least one element in every extent.
     pub(crate) fn require_positive(&mut self, dims: &[Num], what: &str, span: Span) -> R<()> {
         for &d in dims {
             if matches!(d, Num::Int(i) if i >= 1) {
-                continue;
-            }
-            // An unknown extent is at least 1, and so is what rounds it up; only differences can reach 0.
-            if !d.is_known() && self.int_bounds(d).is_none() {
                 continue;
             }
             let ok = self.syms.cmp(Cmp::Le, Num::Int(1), d);
@@ -556,16 +476,5 @@ impl<'a> Elab<'a, '_> {
             })?;
         }
         Ok(())
-    }
-}
-
-fn article(ty: &str) -> String {
-    match ty {
-        "int" => "a whole number".to_string(),
-        "float" => "a real number".to_string(),
-        "bool" => "a truth value".to_string(),
-        "string" => "a text".to_string(),
-        "op" => "an operation".to_string(),
-        other => format!("a {other}"),
     }
 }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::base::Span;
 use crate::diag::{Diagnostic, codes};
+use crate::sema::names::wording;
 use crate::sema::sym::{Num, VarInfo};
 use crate::syntax::ast::{self, Alternative, Amount, Choose, ExprKind};
 
@@ -98,13 +99,17 @@ impl<'a> Elab<'a, '_> {
     }
 
     fn duplicate(&self, name: &str, first: Span, again: Span) -> Diagnostic {
-        let d = Diagnostic::new(&codes::DUPLICATE_DECISION, again, format!("the decision `{name}` is made twice"));
-        if first == again {
-            d.here("this choice is reached twice under one name")
-                .help("declare what it belongs to as a `motif` if both uses share one design, or use the block anew at each place for decisions of their own")
-        } else {
-            d.here("made again here").label(first, "first made here").help("give the two choices different names")
+        if first != again {
+            return wording::duplicate_decision(name, first, again);
         }
+        let mut d =
+            Diagnostic::new(&codes::DUPLICATE_DECISION, again, format!("the decision `{name}` is made twice"))
+                .here("this choice is reached twice under one name")
+                .help("declare what it belongs to as a `motif` if both uses share one design, or use the block anew at each place for decisions of their own");
+        if let Some(call) = self.calls.last().filter(|c| c.span != again) {
+            d = d.label(call.span, "the use that reaches it again");
+        }
+        d
     }
 
     fn register(&mut self, d: Decision, available: Vec<Num>) -> R<u32> {
@@ -193,16 +198,7 @@ impl<'a> Elab<'a, '_> {
         let labels = labels(alts);
         for (i, l) in labels.iter().enumerate() {
             if let Some(j) = labels[..i].iter().position(|m| m == l) {
-                return self.fail(
-                    Diagnostic::new(
-                        &codes::DUPLICATE_DECISION,
-                        alts[i].span,
-                        format!("two alternatives are both called `{l}`"),
-                    )
-                    .here("again here")
-                    .label(alts[j].span, "first here")
-                    .help("label them: `name: alternative`"),
-                );
+                return self.fail(wording::duplicate_alternative(l, alts[j].span, alts[i].span));
             }
         }
         let weights = self.weights(alts, s)?;

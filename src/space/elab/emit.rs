@@ -235,27 +235,34 @@ impl<'a> Elab<'a, '_> {
     fn parts(&mut self, xs: &[Element<'a>], span: Span) -> R<Option<Vec<(Num, Rc<Tensor>)>>> {
         let mut out = Vec::new();
         for x in xs {
-            let cases: Vec<(Num, Value<'a>)> = match &x.value {
-                Value::Case(cs) => cs.iter().map(|(c, v)| (*c, v.clone())).collect(),
-                v => vec![(Num::Bool(true), v.clone())],
-            };
-            for (c, v) in cases {
-                let when = self.syms.and(x.when, c);
-                match v {
-                    Value::Tensor(t) if when != Num::Bool(false) => out.push((when, t)),
-                    Value::Tensor(_) | Value::None => {}
-                    Value::Poison => return Ok(None),
-                    other => {
-                        return self.error(
-                            &codes::WRONG_TYPE,
-                            span,
-                            format!("expected tensors, found {}", other.kind()),
-                        );
-                    }
-                }
+            if !self.collect(x.when, &x.value, &mut out, span)? {
+                return Ok(None);
             }
         }
         Ok(Some(out))
+    }
+
+    /// The tensors that a value may be, with their conditions; false after an error.
+    fn collect(&mut self, when: Num, v: &Value<'a>, out: &mut Vec<(Num, Rc<Tensor>)>, span: Span) -> R<bool> {
+        match v {
+            _ if when == Num::Bool(false) => Ok(true),
+            Value::None => Ok(true),
+            Value::Tensor(t) => {
+                out.push((when, t.clone()));
+                Ok(true)
+            }
+            Value::Case(cases) => {
+                for (c, v) in cases.iter() {
+                    let when = self.syms.and(when, *c);
+                    if !self.collect(when, v, out, span)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            Value::Poison => Ok(false),
+            other => self.error(&codes::WRONG_TYPE, span, format!("expected tensors, found {}", other.kind())),
+        }
     }
 
     fn require_any(&mut self, parts: &[(Num, Rc<Tensor>)], what: &str, span: Span) -> R<()> {
@@ -397,6 +404,11 @@ impl<'a> Elab<'a, '_> {
                 let d = self.syms.select(here, t.dims[i], Num::Int(0));
                 total = self.syms.add(total, d);
             }
+            // At least one part is there, which the sum alone does not show.
+            let least = parts.iter().map(|(_, t)| self.syms.interval(t.dims[i]).0).min().unwrap_or(0);
+            if least >= 1 && self.syms.interval(total).0 < least {
+                total = self.syms.extremum(true, &[total, Num::Int(least)]);
+            }
             // Where all are `none` there are still zeros, of the first one's extent.
             dims.push(self.syms.select(none, parts[0].1.dims[i], total));
         }
@@ -466,6 +478,25 @@ impl<'a> Elab<'a, '_> {
             out.push(Element { when: Num::Bool(true), value, index });
         }
         Ok(Value::List(Rc::new(out)))
+    }
+
+    /// Step `t` along axis 1, without that axis.
+    pub(crate) fn time_slice(&mut self, x: &Rc<Tensor>, t: usize, span: Span) -> Rc<Tensor> {
+        let mut dims = x.dims.clone();
+        dims.remove(1);
+        let node = self.emitting().then(|| {
+            let source = self.node_of(x);
+            let node = self.graph().node(source).clone();
+            let mut shape = node.shape.clone();
+            shape.remove(1);
+            let mut at: Vec<Index> = (0..shape.len()).map(Index::var).collect();
+            at.insert(1, Index::constant(t as i64));
+            let example = node.example.filter(|&e| e == 0);
+            let id = self.push_elementwise(shape, example, vec![Op::Read(source, at)]);
+            self.graph().nodes[id.0 as usize].dtype = node.dtype;
+            id
+        });
+        self.tensor(dims, node, x.int, span)
     }
 
     // ---- arithmetic on tensors ----

@@ -3,11 +3,12 @@
 use std::rc::Rc;
 
 use crate::base::Span;
-use crate::diag::{Diagnostic, codes, did_you_mean};
+use crate::diag::{Diagnostic, codes};
+use crate::sema::names::wording;
 use crate::sema::sym::{Cmp, Fun, Num};
 use crate::syntax::ast::{self, BinOp, Expr, ExprKind, UnOp, Unit};
 
-use super::super::value::{Builtin, Decl, Element, Item, Lambda, Op, OpKind, Scope, Value};
+use super::super::value::{Builtin, Decl, Element, Home, Item, Lambda, Op, OpKind, Scope, Value};
 use super::merge::Split;
 use super::{Elab, MAX_TURNS, R, join};
 
@@ -95,11 +96,7 @@ impl<'a> Elab<'a, '_> {
                 Ok(self.op(OpKind::Repeat(n, label, body, Rc::new(s.clone())), e.span))
             }
             ExprKind::Lambda { params, body } => Ok(Value::Lambda(Rc::new(Lambda { params, body, scope: s.clone() }))),
-            ExprKind::Reduce { keyword, .. } => self.fail(
-                Diagnostic::new(&codes::WRONG_PLACE, *keyword, "a reduction over indices stands only in a `primitive`")
-                    .here("not an equation")
-                    .help("call a function, such as `sum(xs)`, or declare a primitive with this equation"),
-            ),
+            ExprKind::Reduce { keyword, .. } => self.fail(wording::reduction(*keyword)),
             ExprKind::Error => Ok(Value::Poison),
         }
     }
@@ -114,53 +111,32 @@ impl<'a> Elab<'a, '_> {
         if let Some(v) = s.find(name) {
             return Ok(v.value.clone());
         }
-        if let Some(v) = self.module_item(s, name, n.ident.span)? {
+        if let Some(v) = self.module_item(s, &n.ident)? {
             return Ok(v);
         }
         if let Some((_, b, _)) = Builtin::ALL.iter().find(|(b, ..)| *b == name) {
             return Ok(Value::Builtin(*b));
         }
-        self.unknown_name(&n.ident, s)
-    }
-
-    fn unknown_name<T>(&self, n: &ast::Ident, s: &Scope<'a>) -> R<T> {
-        let module = self.program.module(s.module);
-        let known = (s.vars.iter().map(|v| v.name))
-            .chain(module.scope.keys().map(String::as_str))
-            .chain(Builtin::ALL.iter().map(|b| b.0));
-        let mut d = Diagnostic::new(&codes::UNKNOWN_NAME, n.span, format!("there is no `{}` here", n.name))
-            .here("unknown name");
-        if let Some(k) = did_you_mean(&n.name, known) {
-            d = d.help(format!("did you mean `{k}`?")).fix(n.span, k, format!("write `{k}`"));
-        } else if let Some(m) = crate::sema::stdlib::module_of(&n.name) {
-            d = d.help(format!("it is in the standard library: `use {m}.*`"));
-        }
-        self.fail(d)
+        self.fail(wording::unknown_name(self.program, s.module, &n.ident, s.vars.iter().map(|v| v.name)))
     }
 
     /// The item that a name means in the scope's module, as a value.
-    pub(crate) fn module_item(&mut self, s: &Scope<'a>, name: &str, span: Span) -> R<Option<Value<'a>>> {
-        let Some(r) = self.program.lookup(s.module, name) else { return Ok(None) };
+    pub(crate) fn module_item(&mut self, s: &Scope<'a>, name: &ast::Ident) -> R<Option<Value<'a>>> {
+        let Some(r) = self.program.lookup(s.module, &name.name) else { return Ok(None) };
         let program = self.program;
         let decl = match &program.item(r).kind {
             ast::ItemKind::Primitive(p) => Decl::Primitive(p),
             ast::ItemKind::Arch(a) => Decl::Arch(a),
             ast::ItemKind::Fun(f) => Decl::Fun(f),
-            _ => {
-                return self.error(
-                    &codes::WRONG_TYPE,
-                    span,
-                    format!("`{name}` is not something that an architecture can use"),
-                );
-            }
+            _ => return self.fail(wording::not_for_architectures(name)),
         };
-        self.declare(decl, Scope::new(r.module), decl.name().name.as_str()).map(Some)
+        self.declare(decl, Scope::new(r.module), decl.name().name.as_str(), &Home::Module).map(Some)
     }
 
     /// A declaration as a value: an item, or a list of items for `motif m[6]`.
-    pub(crate) fn declare(&mut self, decl: Decl<'a>, scope: Scope<'a>, path: &str) -> R<Value<'a>> {
+    pub(crate) fn declare(&mut self, decl: Decl<'a>, scope: Scope<'a>, path: &str, home: &Home<'a>) -> R<Value<'a>> {
         let Decl::Arch(ast::Arch { count: Some(count), kind: ast::ArchKind::Motif, .. }) = decl else {
-            let item = Rc::new(Item { decl, scope, path: path.into() });
+            let item = Rc::new(Item { decl, scope, path: path.into(), home: home.clone() });
             self.note_motif(&item);
             return Ok(Value::Item(item));
         };
@@ -175,7 +151,8 @@ impl<'a> Elab<'a, '_> {
         };
         let designs = (0..n.max(0) as usize)
             .map(|index| {
-                let item = Rc::new(Item { decl, scope: scope.clone(), path: format!("{path}[{index}]").into() });
+                let path = format!("{path}[{index}]").into();
+                let item = Rc::new(Item { decl, scope: scope.clone(), path, home: home.clone() });
                 self.note_motif(&item);
                 Element { when: Num::Bool(true), value: Value::Item(item), index }
             })
@@ -185,8 +162,14 @@ impl<'a> Elab<'a, '_> {
 
     fn note_motif(&mut self, item: &Rc<Item<'a>>) {
         let is_motif = matches!(item.decl, Decl::Arch(ast::Arch { kind: ast::ArchKind::Motif, .. }));
-        if is_motif && !self.dry && !self.motifs.iter().any(|(p, _)| *p == item.path) {
-            self.motifs.push((item.path.clone(), item.clone()));
+        if !is_motif || self.dry {
+            return;
+        }
+        match self.motifs.iter_mut().find(|(p, _)| *p == item.path) {
+            // It sees more than it did when its body began.
+            Some((_, old)) if matches!(item.home, Home::Here) => *old = item.clone(),
+            Some(_) => {}
+            None => self.motifs.push((item.path.clone(), item.clone())),
         }
     }
 
@@ -482,6 +465,10 @@ impl<'a> Elab<'a, '_> {
             return Some((i, i));
         }
         let vars: Vec<_> = self.syms.support(n).into_iter().collect();
+        if vars.is_empty() {
+            let (lo, hi) = self.syms.interval(n);
+            return (lo != i64::MIN && hi != i64::MAX).then_some((lo, hi));
+        }
         let total = vars.iter().fold(1u64, |t, v| t.saturating_mul(u64::from(self.syms.width(*v))));
         if total > crate::sema::sym::MAX_COMBINATIONS {
             return None;

@@ -65,7 +65,7 @@ impl<'a> Elab<'a, '_> {
         }) {
             return self.merge_lists(split, &lists, span);
         }
-        Ok(Value::Case(Rc::new(flat(self, cases))))
+        Ok(Value::Case(Rc::new(cases)))
     }
 
     fn merge_nums(&mut self, split: Split, cases: &[(Num, Num)]) -> Num {
@@ -169,25 +169,6 @@ impl<'a> Elab<'a, '_> {
 
 fn all<'a, T>(cases: &[(Num, Value<'a>)], f: impl Fn(&Value<'a>) -> Option<T>) -> Option<Vec<(Num, T)>> {
     cases.iter().map(|(c, v)| Some((*c, f(v)?))).collect()
-}
-
-/// Cases of cases become cases.
-fn flat<'a>(e: &mut Elab<'a, '_>, cases: Vec<(Num, Value<'a>)>) -> Vec<(Num, Value<'a>)> {
-    let mut out = Vec::new();
-    for (c, v) in cases {
-        match v {
-            Value::Case(inner) => {
-                for (d, w) in inner.iter() {
-                    let c = e.syms.and(c, *d);
-                    if c != Num::Bool(false) {
-                        out.push((c, w.clone()));
-                    }
-                }
-            }
-            v => out.push((c, v)),
-        }
-    }
-    out
 }
 
 /// Whether two values are certainly the same.

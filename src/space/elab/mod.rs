@@ -528,6 +528,10 @@ impl<'a, 'o> Elab<'a, 'o> {
         if place.owner == self.place.owner && place.stamp == self.place.stamp {
             place.presence = self.syms.and(place.presence, self.place.presence);
         }
+        if self.sharing {
+            // Every use of what is shared is a stamp of its own, so that its decisions are one.
+            place.stamp = self.place.stamp;
+        }
         let old = std::mem::replace(&mut self.place, place);
         let r = f(self);
         self.place = old;

@@ -2,11 +2,12 @@
 
 use std::rc::Rc;
 
-use crate::diag::{Diagnostic, codes, did_you_mean};
+use crate::diag::{Diagnostic, codes};
+use crate::sema::names::wording;
 use crate::sema::sym::Num;
 use crate::syntax::ast::{self, Body, Expr, ExprKind, ItemKind, Pattern, Stmt, StmtKind};
 
-use super::super::value::{Decl, Element, OpKind, Scope, Value};
+use super::super::value::{Decl, Element, Home, OpKind, Scope, Value};
 use super::expr::{declared_at, element_name};
 use super::merge::Split;
 use super::{Elab, Halt, MAX_TURNS, R};
@@ -21,21 +22,11 @@ impl<'a> Elab<'a, '_> {
     }
 
     fn body_open(&mut self, b: &'a Body, s: &mut Scope<'a>) -> R<Value<'a>> {
-        // Items are visible in the whole body, so that motifs may refer to each other.
-        for stmt in &b.stmts {
-            if let StmtKind::Item(item) = &stmt.kind {
-                let decl = match &item.kind {
-                    ItemKind::Primitive(p) => Decl::Primitive(p),
-                    ItemKind::Arch(a) => Decl::Arch(a),
-                    ItemKind::Fun(f) => Decl::Fun(f),
-                    _ => return self.error(&codes::WRONG_PLACE, item.span, "this cannot be declared inside a body"),
-                };
-                let name = decl.name().name.as_str();
-                let path = declared_at(&self.place.path.clone(), name);
-                let scope = s.clone();
-                let v = self.declare(decl, scope, &path)?;
-                s.bind(name, v, false);
-            }
+        // Declarations are visible in the whole body, so that they may refer to each other.
+        if b.stmts.iter().any(|s| matches!(s.kind, StmtKind::Item(_))) {
+            let within = self.place.path.clone();
+            let before = s.clone();
+            self.declare_all(&b.stmts, &within, &before, s)?;
         }
         for stmt in &b.stmts {
             match self.stmt(stmt, s) {
@@ -52,6 +43,35 @@ impl<'a> Elab<'a, '_> {
         match &b.value {
             Some(e) => self.eval(e, s),
             None => Ok(Value::Tuple(Rc::default())),
+        }
+    }
+
+    /// Binds the declarations among `stmts`, which see each other and `outer`.
+    pub(crate) fn declare_all(
+        &mut self,
+        stmts: &'a [Stmt],
+        within: &Rc<str>,
+        outer: &Scope<'a>,
+        s: &mut Scope<'a>,
+    ) -> R<()> {
+        for stmt in stmts {
+            if let StmtKind::Item(item) = &stmt.kind {
+                let decl = self.declarable(item)?;
+                let name = decl.name().name.as_str();
+                let home = Home::Ahead(stmts, within.clone());
+                let v = self.declare(decl, outer.clone(), &declared_at(within, name), &home)?;
+                s.bind(name, v, false);
+            }
+        }
+        Ok(())
+    }
+
+    fn declarable(&self, item: &'a ast::Item) -> R<Decl<'a>> {
+        match &item.kind {
+            ItemKind::Primitive(p) => Ok(Decl::Primitive(p)),
+            ItemKind::Arch(a) => Ok(Decl::Arch(a)),
+            ItemKind::Fun(f) => Ok(Decl::Fun(f)),
+            _ => self.fail(wording::not_in_a_body(item.span)),
         }
     }
 
@@ -138,7 +158,15 @@ impl<'a> Elab<'a, '_> {
                 }
                 if c == Num::Bool(true) { Err(Halt::Forbidden(e.span)) } else { Ok(()) }
             }
-            StmtKind::Item(_) => Ok(()),
+            // From here on it sees what stands before it.
+            StmtKind::Item(item) => {
+                let decl = self.declarable(item)?;
+                let name = decl.name().name.as_str();
+                let path = declared_at(&self.place.path.clone(), name);
+                let v = self.declare(decl, s.clone(), &path, &Home::Here)?;
+                s.bind(name, v, false);
+                Ok(())
+            }
         }
     }
 
@@ -196,28 +224,12 @@ impl<'a> Elab<'a, '_> {
     pub(crate) fn assign(&mut self, target: &'a Expr, v: Value<'a>, s: &mut Scope<'a>) -> R<()> {
         match &target.kind {
             ExprKind::Name(n) => {
-                let Some(var) = s.find_mut(&n.ident.name) else {
-                    let known: Vec<&str> = s.vars.iter().map(|v| v.name).collect();
-                    let mut d = Diagnostic::new(
-                        &codes::UNKNOWN_NAME,
-                        n.ident.span,
-                        format!("there is no variable `{}`", n.ident.name),
-                    );
-                    if let Some(k) = did_you_mean(&n.ident.name, known) {
-                        d = d.help(format!("did you mean `{k}`?")).fix(n.ident.span, k, format!("write `{k}`"));
-                    }
-                    return self.fail(d);
-                };
+                if s.find(&n.ident.name).is_none() {
+                    return self.fail(wording::unknown_variable(&n.ident, s.vars.iter().map(|v| v.name)));
+                }
+                let Some(var) = s.find_mut(&n.ident.name) else { return Ok(()) };
                 if !var.mutable {
-                    return self.fail(
-                        Diagnostic::new(
-                            &codes::IMMUTABLE,
-                            n.ident.span,
-                            format!("`{}` cannot be assigned", n.ident.name),
-                        )
-                        .here("bound by `let` or as a parameter")
-                        .help("declare it with `var`"),
-                    );
+                    return self.fail(wording::immutable(&n.ident));
                 }
                 var.value = v;
                 Ok(())

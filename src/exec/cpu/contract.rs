@@ -1,0 +1,447 @@
+//! Contractions: sums of a product of two reads, which are most of the arithmetic of any network.
+//!
+//! Two forms are recognized, both by how the loops' variables occur, not by any name of a layer:
+//!
+//! - *Rows*: `out[o, p, n] = sum[t] w[o, weight(p, t)] * x[place(p, t), n]`, where `n` is contiguous. Dense, strided,
+//!   dilated and grouped convolution, linear layers, and all data gradients: weight and place may be any functions of
+//!   `p` and `t`, and guards may drop any pairs of them.
+//! - *Dots*: `out[o, c, t] = sum[p, n] a[o, p, n] * b[c, place(p, t), n]`: all weight gradients.
+//!
+//! Either may have further output loops around it, on which all operands depend (groups, depthwise channels). The
+//! places are tabulated when the kernel is made. Positions whose table is the same up to its start share it:
+//! a padded 3×3 window has nine tables, and no test is left in the loops.
+
+use std::collections::BTreeMap;
+use std::hash::Hash;
+
+use super::layout::Layout;
+use super::nest::{Use, dependence, hash_key};
+use crate::graph::{Atom, Guard, Index};
+
+/// The loops of a contraction: all that its tables depend on.
+#[derive(Clone, Debug, Hash)]
+pub struct Contraction {
+    form: Form,
+    /// Output axes, then reduction axes.
+    extents: Vec<usize>,
+    outputs: usize,
+    /// The loop over examples.
+    lane: usize,
+    /// Of `out`, of `x` or `b`, and of `w` or `a`.
+    offsets: [Index; 3],
+    guards: Vec<Guard>,
+    /// Elements of a row, without and with its padding.
+    row: (usize, usize),
+}
+
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
+enum Form {
+    Rows,
+    Dots,
+}
+
+/// A sum of products as the scheduler sees it.
+#[derive(Clone)]
+pub struct Product<'a> {
+    /// Extents of the output axes and of the reduction axes.
+    pub extents: Vec<usize>,
+    /// How many of them are output axes.
+    pub outputs: usize,
+    /// All must hold.
+    pub guards: Vec<Guard>,
+    /// The result.
+    pub out: &'a Layout,
+    /// Where it is written.
+    pub at: Vec<Index>,
+    /// The factors and where they are read.
+    pub factors: [(&'a Layout, Vec<Index>); 2],
+}
+
+impl Product<'_> {
+    /// A variable that is divided in an index becomes two: `v = d * g + o`, where `v / d` is `g`.
+    fn split(mut self) -> Option<Self> {
+        let divided = |i: &Index| {
+            i.terms.iter().find_map(|(atom, _)| match atom {
+                Atom::Div(j, d) | Atom::Mod(j, d) => j.as_var().map(|v| (v, *d as usize)),
+                Atom::Var(_) | Atom::Load(..) => None,
+            })
+        };
+        let (v, d) =
+            self.factors.iter().flat_map(|f| &f.1).chain(self.guards.iter().map(Guard::index)).find_map(divided)?;
+        if !self.extents[v].is_multiple_of(d) {
+            return None;
+        }
+        self.extents[v] /= d;
+        self.extents.insert(v + 1, d);
+        self.outputs += usize::from(v < self.outputs);
+        let mut map = |x: usize| match x.cmp(&v) {
+            std::cmp::Ordering::Less => Index::var(x),
+            std::cmp::Ordering::Equal => Index::var(v).times(d as i64).plus(&Index::var(v + 1), 1),
+            std::cmp::Ordering::Greater => Index::var(x + 1),
+        };
+        let mut sub = |i: &Index| tidy(&i.substitute(&mut map), &self.extents);
+        self.at = self.at.iter().map(&mut sub).collect();
+        self.factors = self.factors.map(|(layout, at)| (layout, at.iter().map(&mut sub).collect()));
+        self.guards = self
+            .guards
+            .iter()
+            .map(|g| match g {
+                Guard::InRange(i, n) => Guard::InRange(sub(i), *n),
+                Guard::Zero(i) => Guard::Zero(sub(i)),
+            })
+            .collect();
+        Some(self)
+    }
+}
+
+/// Divisions that the extents decide are carried out.
+fn tidy(index: &Index, extents: &[usize]) -> Index {
+    let mut out = Index::constant(index.constant);
+    for (atom, c) in &index.terms {
+        let value = match atom {
+            Atom::Div(i, n) | Atom::Mod(i, n) => {
+                let i = tidy(i, extents);
+                let (lo, hi) = i.bounds(extents);
+                let q = lo.div_euclid(*n);
+                match atom {
+                    Atom::Div(..) if q == hi.div_euclid(*n) => Index::constant(q),
+                    Atom::Div(..) => i.div(*n),
+                    _ if q == hi.div_euclid(*n) => i.plus(&Index::constant(q * n), -1),
+                    _ => i.rem(*n),
+                }
+            }
+            Atom::Var(_) | Atom::Load(..) => Index::atom(atom.clone()),
+        };
+        out = out.plus(&value, *c);
+    }
+    out
+}
+
+/// One term of a sum of rows: from the position's first element, and the number of its weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tap {
+    /// Elements.
+    pub x: i32,
+    /// Number of the weight.
+    pub t: u32,
+}
+
+/// One position of a sum of rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Position {
+    /// Start of the table in `x`.
+    pub x: i64,
+    /// Place in `out`.
+    pub out: i64,
+    /// The table: a range of [`Rows::taps`].
+    pub taps: (usize, usize),
+}
+
+/// Tables of a *rows* contraction; all offsets are in elements.
+#[derive(Debug)]
+pub struct Rows {
+    /// Of each outer iteration: in `x`, in `w`, in `out`.
+    pub outer: Vec<(i64, i64, i64)>,
+    /// Of each output channel: in `w`, in `out`.
+    pub channels: Vec<(i64, i64)>,
+    /// Of each weight of a channel: in `w`.
+    pub weights: Vec<i64>,
+    /// Tables of terms.
+    pub taps: Vec<Tap>,
+    /// All positions.
+    pub positions: Vec<Position>,
+    /// Elements of a row, with padding.
+    pub row: usize,
+}
+
+impl Rows {
+    /// Elements that the packed weights of one outer iteration take.
+    pub fn packed(&self) -> usize {
+        self.channels.len() * self.weights.len()
+    }
+}
+
+/// Tables of a *dots* contraction.
+#[derive(Debug)]
+pub struct Dots {
+    /// Of each outer iteration: in `b`, in `a`, in `out`.
+    pub outer: Vec<(i64, i64, i64)>,
+    /// Of each `o`: in `a`, in `out`.
+    pub left: Vec<(i64, i64)>,
+    /// Of each `c`: in `b`, in `out`.
+    pub right: Vec<(i64, i64)>,
+    /// Of each `t`: its place in `out`, and its terms, a range of [`Dots::terms`].
+    pub taps: Vec<(i64, (usize, usize))>,
+    /// Starts of rows in `a` and in `b`.
+    pub terms: Vec<(i64, i64)>,
+    /// Elements of a row, without padding.
+    pub row: usize,
+}
+
+/// Tables larger than this are not worth their memory traffic.
+const MAX_TABLE: usize = 1 << 22;
+
+fn offset(layout: &Layout, at: &[Index]) -> Index {
+    at.iter().zip(&layout.strides).fold(Index::constant(0), |sum, (i, &s)| sum.plus(i, s))
+}
+
+fn loads(i: &Index) -> bool {
+    let mut any = false;
+    i.loads(&mut |_| any = true);
+    any
+}
+
+impl Contraction {
+    /// The contraction that a product is, with the numbers of its factors `x` (or `b`) and `w` (or `a`).
+    pub fn recognize(p: &Product) -> Option<(Contraction, [usize; 2])> {
+        let (c, factors) = Self::direct(p).or_else(|| Self::direct(&p.clone().split()?))?;
+        Some((c, factors))
+    }
+
+    fn direct(p: &Product) -> Option<(Contraction, [usize; 2])> {
+        let guards: Vec<Guard> = p.guards.iter().filter(|g| g.decided(&p.extents) != Some(true)).cloned().collect();
+        let all = p.factors.iter().flat_map(|f| &f.1).chain(guards.iter().map(Guard::index));
+        if all.into_iter().any(loads) {
+            return None;
+        }
+        let inside = |(layout, at): &(&Layout, Vec<Index>)| {
+            at.iter().zip(&layout.shape).all(|(i, &n)| {
+                let (lo, hi) = i.bounds(&p.extents);
+                (lo >= 0 && hi < n as i64)
+                    || p.guards.iter().any(|g| matches!(g, Guard::InRange(j, m) if i == j && *m <= n))
+            })
+        };
+        if !p.factors.iter().all(inside) {
+            return None;
+        }
+        let places = [0, 1].map(|f| offset(p.factors[f].0, &p.factors[f].1));
+        // The axis of examples of a factor, if it is read there at one loop's variable.
+        let lane = |f: usize| {
+            let (layout, at) = &p.factors[f];
+            let axis = layout.padded?;
+            at[axis]
+                .as_var()
+                .filter(|&v| p.extents[v] == layout.shape[axis] && dependence(&places[f], v) == Use::Linear(1))
+        };
+        let lanes = [lane(0), lane(1)];
+        let out = offset(p.out, &p.at);
+        for x in [0, 1] {
+            let w = 1 - x;
+            let Some(v) = lanes[x] else { continue };
+            let form = if v < p.outputs {
+                if p.out.padded.is_none_or(|a| p.at[a].as_var() != Some(v)) || dependence(&places[w], v) != Use::None {
+                    continue;
+                }
+                Form::Rows
+            } else if lanes[w] == Some(v) {
+                Form::Dots
+            } else {
+                continue;
+            };
+            let n = p.extents[v];
+            let c = Contraction {
+                form,
+                extents: p.extents.clone(),
+                outputs: p.outputs,
+                lane: v,
+                offsets: [out.clone(), places[x].clone(), places[w].clone()],
+                guards: guards.clone(),
+                row: (n, n.next_multiple_of(super::layout::ROW)),
+            };
+            if c.classes().is_some() {
+                return Some((c, [x, w]));
+            }
+        }
+        None
+    }
+
+    /// What decides the tables.
+    pub fn key(&self) -> u128 {
+        hash_key(self)
+    }
+
+    /// The sums of rows form.
+    pub fn is_rows(&self) -> bool {
+        self.form == Form::Rows
+    }
+
+    /// For people.
+    pub fn describe(&self) -> String {
+        let form = if self.is_rows() { "rows" } else { "dots" };
+        format!(
+            "{form} {:?} over {:?}, lanes along {}",
+            &self.extents[..self.outputs],
+            &self.extents[self.outputs..],
+            self.lane
+        )
+    }
+
+    /// The roles of the variables, if the form fits.
+    fn classes(&self) -> Option<Classes> {
+        let [out, x, w] = &self.offsets;
+        let mut c = Classes::default();
+        for v in (0..self.extents.len()).filter(|&v| v != self.lane && self.extents[v] > 1) {
+            let guarded = self.guards.iter().any(|g| dependence(g.index(), v) != Use::None);
+            let (in_x, in_w) = (dependence(x, v), dependence(w, v));
+            let linear = |u| matches!(u, Use::Linear(_));
+            let output = v < self.outputs;
+            if output && !linear(dependence(out, v)) {
+                return None;
+            }
+            match (output, in_x, in_w) {
+                (true, Use::None, Use::Linear(_)) if !guarded => c.single.push(v),
+                (true, Use::Linear(_), Use::Linear(_)) if !guarded => c.outer.push(v),
+                (true, Use::Linear(_), Use::None) if !guarded && self.form == Form::Dots => c.dense.push(v),
+                (true, ..) => c.tabled_outer.push(v),
+                (false, a, b) if self.form == Form::Rows && !guarded && linear(a) && linear(b) => c.dense.push(v),
+                (false, ..) => c.tabled_inner.push(v),
+            }
+        }
+        if self.guards.iter().any(|g| dependence(g.index(), self.lane) != Use::None) {
+            return None;
+        }
+        let size = |vs: &[usize]| vs.iter().map(|&v| self.extents[v]).product::<usize>();
+        (size(&c.tabled_outer) * size(&c.tabled_inner) <= MAX_TABLE && size(&c.dense) <= MAX_TABLE).then_some(c)
+    }
+
+    /// All points of some loops, the last one fastest.
+    fn points(&self, vars: &[usize]) -> Vec<Vec<i64>> {
+        let mut all = vec![vec![0; self.extents.len()]];
+        for &v in vars {
+            all = all
+                .into_iter()
+                .flat_map(|p| {
+                    (0..self.extents[v] as i64).map(move |i| {
+                        let mut p = p.clone();
+                        p[v] = i;
+                        p
+                    })
+                })
+                .collect();
+        }
+        all
+    }
+
+    fn holds(&self, at: &[i64]) -> bool {
+        self.guards.iter().all(|g| {
+            let i = value(g.index(), at);
+            match g {
+                Guard::InRange(_, n) => i >= 0 && i < *n as i64,
+                Guard::Zero(_) => i == 0,
+            }
+        })
+    }
+
+    /// The part of an offset that some loops decide linearly.
+    fn part(index: &Index, at: &[i64]) -> i64 {
+        value(index, at) - value(index, &vec![0; at.len()])
+    }
+
+    fn outer(&self, c: &Classes) -> Vec<(i64, i64, i64)> {
+        let [out, x, w] = &self.offsets;
+        self.points(&c.outer).iter().map(|p| (Self::part(x, p), Self::part(w, p), Self::part(out, p))).collect()
+    }
+
+    /// The tables of a *rows* contraction.
+    pub fn rows(&self) -> Rows {
+        let c = self.classes().unwrap_or_default();
+        let [out, x, w] = &self.offsets;
+        let channels: Vec<(i64, i64)> =
+            self.points(&c.single).iter().map(|p| (Self::part(w, p), Self::part(out, p))).collect();
+        let dense: Vec<(i64, i64)> =
+            self.points(&c.dense).iter().map(|p| (Self::part(x, p), Self::part(w, p))).collect();
+        let inner = self.points(&c.tabled_inner);
+        let mut numbers: BTreeMap<i64, u32> = BTreeMap::new();
+        let mut weights = Vec::new();
+        let mut taps = Vec::new();
+        let mut tables: BTreeMap<Vec<Tap>, (usize, usize)> = BTreeMap::new();
+        let mut positions = Vec::new();
+        let mut at = vec![0; self.extents.len()];
+        for p in self.points(&c.tabled_outer) {
+            let mut start = None;
+            let mut table = Vec::new();
+            for q in &inner {
+                for (sum, (a, b)) in at.iter_mut().zip(p.iter().zip(q)) {
+                    *sum = a + b;
+                }
+                if self.holds(&at) {
+                    let place = value(x, &at);
+                    let start = *start.get_or_insert(place);
+                    let t = *numbers.entry(value(w, &at)).or_insert_with_key(|at| {
+                        weights.extend(dense.iter().map(|d| at + d.1));
+                        (weights.len() / dense.len() - 1) as u32
+                    });
+                    table.push(Tap { x: (place - start) as i32, t });
+                }
+            }
+            let range = *tables.entry(table).or_insert_with_key(|table| {
+                let first = taps.len();
+                for tap in table {
+                    for (d, (x, _)) in dense.iter().enumerate() {
+                        taps.push(Tap { x: tap.x + *x as i32, t: tap.t * dense.len() as u32 + d as u32 });
+                    }
+                }
+                (first, taps.len())
+            });
+            positions.push(Position { x: start.unwrap_or(0), out: value(out, &p), taps: range });
+        }
+        Rows { outer: self.outer(&c), channels, weights, taps, positions, row: self.row.1 }
+    }
+
+    /// The tables of a *dots* contraction.
+    pub fn dots(&self) -> Dots {
+        let c = self.classes().unwrap_or_default();
+        let [out, b, a] = &self.offsets;
+        let left = self.points(&c.single).iter().map(|p| (Self::part(a, p), Self::part(out, p))).collect();
+        let right = self.points(&c.dense).iter().map(|p| (Self::part(b, p), Self::part(out, p))).collect();
+        let inner = self.points(&c.tabled_inner);
+        let mut terms = Vec::new();
+        let taps = self
+            .points(&c.tabled_outer)
+            .iter()
+            .map(|p| {
+                let first = terms.len();
+                for q in &inner {
+                    let at: Vec<i64> = p.iter().zip(q).map(|(a, b)| a + b).collect();
+                    if self.holds(&at) {
+                        terms.push((value(a, &at), value(b, &at)));
+                    }
+                }
+                (value(out, p), (first, terms.len()))
+            })
+            .collect();
+        Dots { outer: self.outer(&c), left, right, taps, terms, row: self.row.0 }
+    }
+}
+
+/// The loops by what they do.
+#[derive(Debug, Default)]
+struct Classes {
+    /// Output loops on which all operands depend, linearly.
+    outer: Vec<usize>,
+    /// Output loops on which only `w` (or `a`) depends.
+    single: Vec<usize>,
+    /// Rows: unguarded reduction loops, linear in both operands. Dots: unguarded output loops, linear in `b` only.
+    dense: Vec<usize>,
+    /// The other output loops.
+    tabled_outer: Vec<usize>,
+    /// The other reduction loops.
+    tabled_inner: Vec<usize>,
+}
+
+/// The value of an index without loads.
+fn value(index: &Index, at: &[i64]) -> i64 {
+    index.constant
+        + index
+            .terms
+            .iter()
+            .map(|(atom, c)| {
+                c * match atom {
+                    Atom::Var(v) => at[*v as usize],
+                    Atom::Div(i, n) => value(i, at).div_euclid(*n),
+                    Atom::Mod(i, n) => value(i, at).rem_euclid(*n),
+                    Atom::Load(..) => unreachable!("contractions have no loads"),
+                }
+            })
+            .sum::<i64>()
+}
