@@ -155,7 +155,8 @@ fn bytes(n: u64) -> String {
 
 /// `nasc build`
 pub fn command(term: &Terminal, args: &BuildArgs) -> Outcome {
-    let loaded = load::load(&args.file)?;
+    let file = args.file.clone().map_or_else(load::only_file, Ok)?;
+    let loaded = load::load(&file)?;
     if args.emit == Some(super::Stage::Ast) && !term::has_errors(&loaded.diagnostics) {
         term.out(&emit::ast(&loaded.program));
         return Ok(OK);
@@ -178,10 +179,10 @@ pub fn command(term: &Terminal, args: &BuildArgs) -> Outcome {
     if let Some(stage) = args.emit {
         return emit::command(term, &search, stage, args);
     }
-    build(term, &search, args).map_err(|t| Trouble { sources: Arc::new(sources.clone()), ..t })
+    build(term, &search, &file, args).map_err(|t| Trouble { sources: Arc::new(sources.clone()), ..t })
 }
 
-fn build(term: &Terminal, search: &Arc<Search>, args: &BuildArgs) -> Outcome {
+fn build(term: &Terminal, search: &Arc<Search>, file: &Path, args: &BuildArgs) -> Outcome {
     let begun = Instant::now();
     let (all, complete) = candidates(&search.space, args.exhaustive, args.sample, args.seed)?;
     let cpu = executor(search);
@@ -202,7 +203,7 @@ fn build(term: &Terminal, search: &Arc<Search>, args: &BuildArgs) -> Outcome {
     let flops = range(needs.iter().map(|n| n.flops));
     let memory = range(needs.iter().map(|n| n.memory));
     let programs: u64 = needs.iter().map(|n| n.programs).sum();
-    let folder = args.out.clone().unwrap_or_else(|| default_folder(&args.file));
+    let folder = args.out.clone().unwrap_or_else(|| default_folder(file));
     let summary = json!({
         "search": search.name,
         "space": search.space.name(),

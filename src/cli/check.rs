@@ -15,7 +15,9 @@ use crate::report::table::{Align, Column, table};
 use crate::search::lang::{self, Env};
 use crate::search::setup::{Overrides, Search};
 use crate::sema::modules::{ItemRef, Program};
+use crate::sema::names::check_all;
 use crate::space::Space;
+use crate::space::count::{Count, grouped};
 use crate::syntax::ast::{ArchKind, ExprKind, FunKind, ItemKind};
 
 /// What a check found out.
@@ -52,6 +54,7 @@ pub fn check(loaded: &Loaded, overrides: &Overrides) -> Checked {
         return c;
     }
     let program = &loaded.program;
+    c.report(check_all(program));
     for (item, _) in program.searches() {
         match Search::new(program, item, &loaded.base, overrides) {
             Ok((s, warnings)) => {
@@ -117,9 +120,20 @@ fn programs(program: &Program) -> Vec<Diagnostic> {
 /// `15,625 architectures, 6 decisions`
 pub fn describe(space: &Space) -> String {
     let n = space.decisions().len();
-    let size = space.size().map_or_else(|| "an unknown number of".to_string(), crate::space::count::Size::describe);
-    let word = if size == "1" { "architecture" } else { "architectures" };
-    format!("{size} {word}, {n} decision{}", if n == 1 { "" } else { "s" })
+    let decisions = format!("{n} decision{}", if n == 1 { "" } else { "s" });
+    let Some(size) = space.size() else { return decisions };
+    let (count, most) = match &size.discrete {
+        Count::Exact(n) => (n, ""),
+        Count::AtMost(n) => (n, "at most "),
+    };
+    let count = grouped(count);
+    let word = if count == "1" { "architecture" } else { "architectures" };
+    let real = match size.real {
+        0 => String::new(),
+        1 => " and a real number".to_string(),
+        k => format!(" and {k} real numbers"),
+    };
+    format!("{most}{count} {word}{real}, {decisions}")
 }
 
 /// The decisions of a space as a table.
@@ -179,7 +193,8 @@ fn space_json(space: &Space) -> Json {
 
 /// `nasc check`
 pub fn command(term: &Terminal, args: &CheckArgs) -> Outcome {
-    let loaded = load::load(&args.file)?;
+    let file = args.file.clone().map_or_else(load::only_file, Ok)?;
+    let loaded = load::load(&file)?;
     let checked = check(&loaded, &Overrides::default());
     let sources = &loaded.program.sources;
     let failed = term::has_errors(&checked.diagnostics);
@@ -196,7 +211,7 @@ pub fn command(term: &Terminal, args: &CheckArgs) -> Outcome {
             })
             .collect();
         let report = json!({
-            "file": args.file.display().to_string(),
+            "file": file.display().to_string(),
             "ok": !failed,
             "errors": count(Severity::Error),
             "warnings": count(Severity::Warning),

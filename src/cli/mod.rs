@@ -155,8 +155,8 @@ Examples:
 
 #[derive(Args, Debug)]
 struct CheckArgs {
-    /// The .nas file.
-    file: PathBuf,
+    /// The .nas file; without one, the only file here that has a search.
+    file: Option<PathBuf>,
     /// List every decision with its options and the places that it reaches.
     #[arg(long)]
     decisions: bool,
@@ -182,8 +182,8 @@ enum Stage {
 
 #[derive(Args, Debug)]
 struct BuildArgs {
-    /// The .nas file.
-    file: PathBuf,
+    /// The .nas file; without one, the only file here that has a search.
+    file: Option<PathBuf>,
     /// The search, if the file has several.
     #[arg(long, value_name = "NAME")]
     search: Option<String>,
@@ -193,7 +193,7 @@ struct BuildArgs {
     /// The candidate of `--emit`, as JSON or as a file with JSON; random if not given.
     #[arg(long, value_name = "JSON", requires = "emit")]
     candidate: Option<String>,
-    /// The folder to write; NAME.build beside the current folder's files if not given.
+    /// The folder to write; NAME.build here if not given.
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
     /// Compile all candidates if there are at most so many.
@@ -252,8 +252,8 @@ struct RunArgs {
 
 #[derive(Args, Debug)]
 struct SampleArgs {
-    /// The .nas file.
-    file: PathBuf,
+    /// The .nas file; without one, the only file here that has a search.
+    file: Option<PathBuf>,
     /// How many.
     #[arg(short, long, value_name = "N", default_value_t = 5)]
     number: usize,

@@ -9,7 +9,8 @@ use crate::space::BuildError;
 
 /// `nasc sample`
 pub fn command(term: &Terminal, args: &SampleArgs) -> Outcome {
-    let loaded = load::load(&args.file)?;
+    let file = args.file.clone().map_or_else(load::only_file, Ok)?;
+    let loaded = load::load(&file)?;
     let program = &loaded.program;
     if has_errors(&loaded.diagnostics) {
         return Err(Trouble::new(loaded.diagnostics.clone(), &program.sources));
