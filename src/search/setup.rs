@@ -12,6 +12,8 @@ use crate::data::{self, DataCall, Dataset, Fractions, Split};
 use crate::diag::{Diagnostic, codes, did_you_mean};
 use crate::learn::step::Target;
 use crate::sema::modules::{ItemRef, ModuleId, Program, item_name};
+use crate::sema::names::visit;
+use crate::space::decision::matches;
 use crate::space::{DataShape, InputShape, Space, has_choice};
 use crate::syntax::ast::{self, Expr, ExprKind, ItemKind, Unit};
 
@@ -630,6 +632,35 @@ impl Reader<'_> {
         goal.into_iter().collect()
     }
 
+    /// The selectors that a strategy, and the functions of its module that it calls, write as texts: in which method, which,
+    /// and where.
+    fn selectors(&self, strategy: &str) -> Vec<(String, String, Span)> {
+        let Some(item) = self.program.lookup(self.module, strategy) else { return Vec::new() };
+        let mut out = Vec::new();
+        let mut seen = std::collections::BTreeSet::new();
+        let mut todo = vec![item];
+        while let Some(r) = todo.pop() {
+            if !seen.insert(r) {
+                continue;
+            }
+            visit::item(self.program.item(r), &mut |e| {
+                let ExprKind::Call { callee, args } = &e.kind else { return };
+                match &callee.kind {
+                    ExprKind::Name(n) => {
+                        todo.extend(self.program.lookup(r.module, &n.ident.name).filter(|f| f.module == r.module));
+                    }
+                    ExprKind::Field { name, .. } if ["decisions", "set", "gaps"].contains(&name.name.as_str()) => {
+                        if let Some(ExprKind::Str(s)) = args.first().map(|a| &a.value.kind) {
+                            out.push((name.name.clone(), s.clone(), args[0].value.span));
+                        }
+                    }
+                    _ => {}
+                }
+            });
+        }
+        out
+    }
+
     /// A metric that an evaluation measures only if a parameter of its name says so.
     fn measured(&mut self, e: &Called, objectives: &[Goal], span: Span) {
         for ((name, _), value) in e.program.params().iter().zip(&e.args) {
@@ -676,6 +707,24 @@ impl Reader<'_> {
             )
             .here("it needs a `repeat` with a decided number of copies");
             self.push(d.help("write `repeat depth as layer { .. }` with `let depth = choose depth in 1..=8`"));
+        }
+        for (method, selector, span) in self.selectors(&s.name) {
+            let found = match method.as_str() {
+                "gaps" => space.repeats().iter().any(|r| matches(&selector, &r.path)),
+                _ => space.decisions().iter().any(|d| matches(&selector, &d.decision.name)),
+            };
+            if !found {
+                let kinds: std::collections::BTreeSet<String> =
+                    space.decisions().iter().map(|d| d.decision.kind()).collect();
+                let d = Diagnostic::new(
+                    &codes::CANNOT_SERVE,
+                    span,
+                    format!("the selector \"{selector}\" matches nothing in the space `{}`", space.name()),
+                )
+                .here("no such decision")
+                .label(s.span, "the strategy is used here");
+                self.push(d.help(format!("its decisions are {}", kinds.into_iter().collect::<Vec<_>>().join(", "))));
+            }
         }
         if space.decisions().is_empty() {
             let d = Diagnostic::new(

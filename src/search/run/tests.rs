@@ -57,6 +57,56 @@ pub(crate) fn search(text: &str) -> Arc<Search> {
     }
 }
 
+/// What is wrong with a search, by code and message.
+fn complaints(text: &str) -> Vec<String> {
+    let (program, errors) = Program::load("test.nas", text, None);
+    assert!(errors.is_empty(), "{errors:#?}");
+    let program = Arc::new(program);
+    let item = program.searches().next().expect("a search").0;
+    match Search::new(&program, item, Path::new("."), &Overrides::default()) {
+        Ok(_) => Vec::new(),
+        Err(ds) => {
+            ds.iter().map(|d| format!("{} {} {}", d.code.id, d.message, d.help.as_deref().unwrap_or(""))).collect()
+        }
+    }
+}
+
+#[test]
+fn searches_that_cannot_work_say_why() {
+    let block = |fields: &str| {
+        format!("{SPACE}{PROGRAMS}\nsearch s {{\n  data = digits()\n  space = nasbench201()\n{fields}\n}}")
+    };
+    for (fields, code, part) in [
+        ("  evaluate = short()\n  strategy = walk()\n  objective = acuracy", "E0804", "accuracy"),
+        ("  evaluate = short()\n  strategy = walk()\n  budget = trails(4)", "E0803", "trials"),
+        ("  evaluate = short()\n  strategy = wak()", "E0203", "walk"),
+        ("  evaluate = short(epoch = 3)\n  strategy = walk()", "E07", "epochs"),
+        ("  evaluate = short()\n  stratgy = walk()", "E0803", "strategy"),
+        ("  evaluate = walk()\n  strategy = walk()", "E0803", "not an evaluation"),
+        ("  evaluate = short()\n  strategy = walk()\n  workers = 0", "E0803", "worker"),
+        ("  evaluate = short()\n  strategy = walk()\n  objective = accuracy - latency", "E0804", "latency"),
+    ] {
+        let e = complaints(&block(fields));
+        assert!(
+            e.iter().any(|m| m.starts_with(code) && m.contains(part)),
+            "{fields}: wanted {code} with {part}, got {e:#?}"
+        );
+    }
+    let picky = "strategy picky() { for d in random().decisions(\"**.opp\") { log(d.name) } }";
+    let e = complaints(&format!(
+        "{SPACE}{picky}\nsearch s {{\n  data = digits()\n  space = nasbench201()\n  strategy = picky()\n}}"
+    ));
+    assert!(e.iter().any(|m| m.starts_with("E0805") && m.contains("cell.edge.op")), "{e:#?}");
+    let e = complaints(
+        "use std.ops.*\nspace flat(x[N, F], classes: int) = x >> linear(classes)\nsearch s {\n  data = digits()\n  space = flat()\n}",
+    );
+    assert!(e.iter().any(|m| m.starts_with("E0802")), "{e:#?}");
+    let e = complaints(
+        "use std.ops.*\nuse std.strategies.grid\nspace r(image[N, C, H, W], classes: int) {\n  let k = choose k from [1, 3]\n  image >> conv(4, k) >> global_avg_pool >> linear(classes)\n}\nuse std.evaluations.train\nsearch s {\n  data = digits()\n  space = r()\n  evaluate = train(lr = choose lr in 1e-3..1e-1 log)\n  strategy = grid()\n}",
+    );
+    assert!(e.iter().any(|m| m.starts_with("E0805") && m.contains("finite")), "{e:#?}");
+}
+
 fn finish(s: &Arc<Search>, workers: usize) -> Finished {
     let exec: Arc<dyn Executor> = Arc::new(Cpu::new());
     let children = children(s, exec);

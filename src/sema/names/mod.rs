@@ -13,7 +13,7 @@ mod holds;
 mod imports;
 mod recursion;
 mod scope;
-mod visit;
+pub mod visit;
 mod walk;
 pub mod wording;
 
