@@ -135,6 +135,9 @@ impl<'a> Elab<'a, '_> {
                 if first != d.span {
                     e = e.label(first, "the other decision");
                 }
+                if let Some(call) = self.calls.iter().rev().find(|c| c.name == d.owner) {
+                    e = e.label(call.span, "at this use of the motif");
+                }
                 return self.fail(e);
             }
             let presence = self.syms.or(old.presence, self.place.presence);

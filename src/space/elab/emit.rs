@@ -337,7 +337,9 @@ impl<'a> Elab<'a, '_> {
             if xs.iter().any(|x| matches!(x.value, Value::None)) {
                 return Ok(Value::None);
             }
-            return self.error(&codes::EMPTY_CHOICE, span, "a sum of no tensors");
+            return self.fail(
+                Diagnostic::new(&codes::EMPTY_CHOICE, span, "a sum of no tensors").here("the list is empty"),
+            );
         }
         self.require_any(&parts, "sum", span)?;
         let rank = self.require_one_rank(&parts, "a sum", span)?;
@@ -353,7 +355,7 @@ impl<'a> Elab<'a, '_> {
             let present: Vec<Rc<Tensor>> =
                 parts.iter().filter(|(_, t)| t.none != Num::Bool(true)).map(|(_, t)| t.clone()).collect();
             if let [one] = present.as_slice() {
-                return Ok(Value::Tensor(one.clone()));
+                return Ok(self.renamed(one));
             }
             if !present.is_empty() {
                 let nodes: Vec<NodeId> = present.iter().map(|t| self.node_of(t)).collect();
@@ -374,6 +376,11 @@ impl<'a> Elab<'a, '_> {
         Ok(Value::Tensor(Rc::new(t)))
     }
 
+    /// The same node as another tensor: what an operation gives is new, whether or not it computes anything.
+    fn renamed(&mut self, t: &Tensor) -> Value<'a> {
+        Value::Tensor(Rc::new(Tensor { id: self.tensor_id(), among: Vec::new(), ..t.clone() }))
+    }
+
     // ---- concatenation and splitting ----
 
     pub(crate) fn concat_tensors(&mut self, xs: &[Element<'a>], axis: i64, span: Span) -> R<Value<'a>> {
@@ -382,7 +389,9 @@ impl<'a> Elab<'a, '_> {
             if xs.iter().any(|x| matches!(x.value, Value::None)) {
                 return Ok(Value::None);
             }
-            return self.error(&codes::EMPTY_CHOICE, span, "a concatenation of no tensors");
+            return self.fail(
+                Diagnostic::new(&codes::EMPTY_CHOICE, span, "a concatenation of no tensors").here("the list is empty"),
+            );
         }
         self.require_any(&parts, "concatenation", span)?;
         let rank = self.require_one_rank(&parts, "a concatenation", span)?;
@@ -419,7 +428,7 @@ impl<'a> Elab<'a, '_> {
             let present: Vec<Rc<Tensor>> =
                 parts.iter().filter(|(_, t)| t.none != Num::Bool(true)).map(|(_, t)| t.clone()).collect();
             if let [one] = present.as_slice() {
-                return Ok(Value::Tensor(one.clone()));
+                return Ok(self.renamed(one));
             }
             if !present.is_empty() {
                 let nodes: Vec<NodeId> = present.iter().map(|t| self.node_of(t)).collect();
