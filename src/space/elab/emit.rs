@@ -13,6 +13,9 @@ use crate::syntax::ast::{self, BinOp, Dim, ParamKind, PrimStmt};
 use super::super::value::{Element, Scope, Tensor, Value};
 use super::{Elab, R};
 
+/// Tensors with the conditions under which they are there.
+type Parts = Vec<(Num, Rc<Tensor>)>;
+
 impl<'a> Elab<'a, '_> {
     /// A primitive on tensors; its scalar arguments and extents are bound in the scope.
     pub(crate) fn run_primitive(
@@ -232,7 +235,7 @@ impl<'a> Elab<'a, '_> {
     }
 
     /// Expands elements that are one of several tensors, and drops `none`s without a shape.
-    fn parts(&mut self, xs: &[Element<'a>], span: Span) -> R<Option<Vec<(Num, Rc<Tensor>)>>> {
+    fn parts(&mut self, xs: &[Element<'a>], span: Span) -> R<Option<Parts>> {
         let mut out = Vec::new();
         for x in xs {
             if !self.collect(x.when, &x.value, &mut out, span)? {
