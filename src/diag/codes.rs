@@ -155,6 +155,7 @@ codes! {
     TIME_IN_DETERMINISTIC = "E1009", "a deterministic search cannot depend on time";
     RUN_EXISTS = "E1010", "there is a run already";
     RUN_FAILURE = "E1011", "the run could not be read or written";
+    ALL_FAILED = "E1012", "every candidate fails";
     UNUSED_DECISION = "W0504", "a decision that changes nothing";
     TIED_USES = "W0505", "one operation applied several times";
     UNUSED_NAME = "W0506", "a name that nothing uses";
