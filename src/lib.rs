@@ -1,6 +1,7 @@
 //! `nasc` compiles `.nas`, a language for neural architecture search.
 
 pub mod base;
+pub mod cli;
 pub mod data;
 pub mod diag;
 pub mod exec;

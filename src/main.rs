@@ -1,1 +1,5 @@
-fn main() {}
+//! The `nasc` command; everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    nasc::cli::main()
+}

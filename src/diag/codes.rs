@@ -2,7 +2,7 @@
 //! produces it, and how to mend it. `nasc explain CODE` prints the page.
 //!
 //! E01 syntax · E02 names · E03 types and arguments · E04 shapes · E05 decisions · E06 primitives ·
-//! E07 the search language · E08 search blocks · E09 data · E10 runs · W warnings (same second digits).
+//! E07 the search language · E08 search blocks · E09 data · E10 runs · E11 the command line · W warnings (same second digits).
 
 use super::Severity;
 
@@ -156,6 +156,13 @@ codes! {
     RUN_EXISTS = "E1010", "there is a run already";
     RUN_FAILURE = "E1011", "the run could not be read or written";
     ALL_FAILED = "E1012", "every candidate fails";
+    FILE_UNREADABLE = "E1101", "a file that cannot be read";
+    NO_SEARCH = "E1102", "nothing to search";
+    UNKNOWN_SEARCH = "E1103", "no such search";
+    FILE_UNWRITABLE = "E1104", "a file that cannot be written";
+    UNKNOWN_CODE = "E1105", "no such code";
+    NO_TRIAL = "E1106", "no such trial";
+    BUILD_FAILED = "E1107", "candidates that cannot be trained";
     UNUSED_DECISION = "W0504", "a decision that changes nothing";
     TIED_USES = "W0505", "one operation applied several times";
     UNUSED_NAME = "W0506", "a name that nothing uses";

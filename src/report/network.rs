@@ -238,7 +238,7 @@ impl Parts {
         let leaves: BTreeSet<usize> =
             self.edges.iter().filter(|e| !outside[e.0] && outside[e.1]).map(|e| e.0).collect();
         self.edges.retain(|e| !outside[e.1]);
-        let last = (0..self.parts.len()).filter(|&i| !outside[i] && !self.edges.iter().any(|e| e.0 == i)).next_back();
+        let last = (0..self.parts.len()).rfind(|&i| !outside[i] && !self.edges.iter().any(|e| e.0 == i));
         self.output = leaves.into_iter().next_back().or(last);
         self.retain(|i| !outside[i] || read.contains(&i));
     }

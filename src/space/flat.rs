@@ -50,11 +50,15 @@ impl Space {
         Some(Candidate { values: values.collect(), ..partial.clone() })
     }
 
-    /// The first decision without a value, if the space is flat and the values that there are are legal.
-    pub(super) fn flat_open(&self, c: &Candidate) -> Option<Option<&Decision>> {
+    /// Whether the space is flat and the values that there are are legal.
+    pub(super) fn is_flat_for(&self, c: &Candidate) -> bool {
         let legal = |d: &Decision| c.values.get(&d.name).is_none_or(|v| d.domain.contains(v));
-        (self.checked.flat && self.decisions().iter().all(|d| legal(&d.decision)))
-            .then(|| self.decisions().iter().map(|d| &d.decision).find(|d| !c.values.contains_key(&d.name)))
+        self.checked.flat && self.decisions().iter().all(|d| legal(&d.decision))
+    }
+
+    /// The first decision without a value, where [`Space::is_flat_for`] holds.
+    pub(super) fn flat_open(&self, c: &Candidate) -> Option<&Decision> {
+        self.decisions().iter().map(|d| &d.decision).find(|d| !c.values.contains_key(&d.name))
     }
 }
 

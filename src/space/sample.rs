@@ -181,8 +181,8 @@ impl Space {
 
     /// The first decision for which a partial candidate has no value; `None` if it is complete.
     pub fn next_open(&self, c: &Candidate) -> Result<Option<Decision>, BuildError> {
-        if let Some(open) = self.flat_open(c) {
-            return Ok(open.cloned());
+        if self.is_flat_for(c) {
+            return Ok(self.flat_open(c).cloned());
         }
         match self.build(c, Want::Decisions) {
             Ok(_) => Ok(None),
@@ -223,10 +223,9 @@ impl Space {
         let mut out = Vec::new();
         let mut stack = vec![partial.clone()];
         while let Some(c) = stack.pop() {
-            let built = match self.flat_open(&c) {
-                Some(None) => self.flat_decisions(&c).ok_or(BuildError::Forbidden(crate::base::Span::default())),
-                Some(Some(d)) => Err(BuildError::Open(Box::new(d.clone()))),
-                None => self.build(&c, Want::Decisions).map(|b| b.decided),
+            let built = match self.flat_open(&c).filter(|_| self.is_flat_for(&c)) {
+                Some(d) => Err(BuildError::Open(Box::new(d.clone()))),
+                None => self.decisions_of(&c),
             };
             match built {
                 Ok(decided) => {

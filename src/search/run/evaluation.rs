@@ -56,6 +56,9 @@ impl Tables {
     }
 }
 
+/// The models that an evaluation built, in order.
+type Models = Vec<Arc<Mutex<Model>>>;
+
 /// Evaluates a search's candidates.
 pub struct Children {
     search: Arc<Search>,
@@ -111,12 +114,7 @@ impl Children {
             .collect())
     }
 
-    fn run(
-        &self,
-        job: &Job,
-        report: &mut dyn Report,
-        stop: &AtomicBool,
-    ) -> Result<(Metrics, Vec<Arc<Mutex<Model>>>), Failure> {
+    fn run(&self, job: &Job, report: &mut dyn Report, stop: &AtomicBool) -> Result<(Metrics, Models), Failure> {
         let other = |m: String| Failure::new(FailureKind::Other, m);
         let span = Span::default();
         let c = parse_candidate(&job.candidate, span).map_err(|_| other("the candidate cannot be read".to_string()))?;
