@@ -299,6 +299,7 @@ mod tests {
 
     const SPACE: &str = "
 use std.ops.*
+use std.evaluations.train
 space s(image[N, C, H, W], classes: int) {
   let k = choose kernel from [1, 3, 5]
   let y = image >> conv(4, k)

@@ -80,26 +80,6 @@ fn under(prefix: &str, site: &str) -> bool {
     site.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// Where each use of a motif has its nodes: its site, or the copy around it where the motif gives an operation that was
-/// applied outside.
-fn motif_sites(built: &Built) -> BTreeMap<String, String> {
-    let used = |site: &str| built.graph.nodes.iter().any(|n| under(site, &n.label));
-    let parent = |site: &str| site.rfind('.').map(|i| site[..i].to_string());
-    let mut out = BTreeMap::new();
-    for s in &built.stamps {
-        if used(&s.site) {
-            out.insert(s.site.clone(), s.motif.clone());
-            continue;
-        }
-        let Some(p) = parent(&s.site) else { continue };
-        let alone = built.stamps.iter().filter(|o| parent(&o.site).as_ref() == Some(&p)).count() == 1;
-        if alone && used(&p) && is_numbered(split_path(&p).last().unwrap_or(&"")) {
-            out.insert(p, s.motif.clone());
-        }
-    }
-    out
-}
-
 /// What decides how nodes are put into boxes.
 struct Boxing {
     primitives: BTreeSet<String>,
@@ -116,8 +96,9 @@ impl Boxing {
         places.sort();
         places.dedup();
         // A motif without decisions is a block like any other.
-        let mut motifs = motif_sites(built);
-        motifs.retain(|_, m| built.decided.iter().any(|(d, _)| d.owner == *m));
+        let decided = |m: &str| built.decided.iter().any(|(d, _)| d.owner == m);
+        let stamps = built.stamps.iter().filter(|s| decided(&s.motif));
+        let motifs = stamps.map(|s| (s.site.clone(), s.motif.clone())).collect();
         Self { primitives, places, motifs }
     }
 
