@@ -5,10 +5,10 @@ use std.evaluations.train
 
 search digits {
   data      = digits()
-  space     = nasbench201(width = 16, cells = 1)
-  evaluate  = train(epochs = 15, lr = 0.1, nesterov = true, crop = 1)
-  strategy  = aging_evolution(population = 16, sample = 4)
+  space     = nasbench201(width = 12, cells = 1)
+  evaluate  = train(epochs = 12, lr = 0.1, nesterov = true, crop = 1)
+  strategy  = aging_evolution(population = 12, sample = 4)
   objective = accuracy
-  budget    = trials(60)
+  budget    = trials(40)
   seed      = 7
 }

@@ -6,10 +6,10 @@ use super::ui;
 
 /// Codes whose examples this test cannot produce, and why.
 const ELSEWHERE: &[(&str, &str)] = &[
-    ("E0105", "an example would be hundreds of brackets"),
     ("E0507", "about a candidate, not about a text"),
     ("E0611", "found while a graph is built; elaboration says E0401 or E0402 before"),
     ("E0612", "found while a graph is built; elaboration says E0403 before"),
+    ("E0614", "found while a graph is built; elaboration says E0301 before"),
     ("E0618", "found while a graph is built; elaboration says E0306 before"),
 ];
 
@@ -54,7 +54,11 @@ fn examples_produce_their_codes() {
             failures.push(format!("{}: the example produces {codes:?}", code.id));
         }
         // An example shows one thing.
-        let others: Vec<&&str> = codes.iter().filter(|c| **c != code.id).collect();
+        // Pages about syntax are short: they may leave out the `use`, and one missing bracket may end a string.
+        let syntax = code.id.starts_with("E01") || code.id == "E0201";
+        let others: Vec<&&str> = (codes.iter())
+            .filter(|c| **c != code.id && !(syntax && (c.starts_with("E01") || **c == "E0203")))
+            .collect();
         if produced && !others.is_empty() {
             failures.push(format!("{}: the example also produces {others:?}", code.id));
         }

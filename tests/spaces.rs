@@ -300,7 +300,7 @@ fn check(source: &str) -> Checked {
 }
 
 fn words(errors: &[Diagnostic]) -> String {
-    errors.iter().map(|d| format!("{} {} {:?}\n", d.code.id, d.message, d.notes)).collect()
+    errors.iter().map(|d| format!("{} {} {:?}", d.code.id, d.message, d.notes)).collect::<Vec<_>>().join("\n")
 }
 
 /// Candidates elaborate into valid graphs, print and read back, and decide nothing that the check does not know.

@@ -170,10 +170,10 @@ fn the_harness_can_fail() {
         let (sources, found) = diagnostics("t.nas", text, None);
         differences(text, &sources, &found)
     };
-    let text = "use std.ops.*\nblock b(x[..]) = x >> rleu //~ E0203 \"no `rleu`\"\n";
+    let text = "use std.ops.*\nblock b(x[..]) = x >> relu >> rleu //~ E0203 \"no `rleu`\"\n";
     assert_eq!(wrong(text), "");
     assert!(wrong(&text.replace("E0203", "E0301")).contains("missing: line 2 E0301"));
-    assert!(wrong(&text.replace("no `rleu`", "no `x`")).contains("not expected: t.nas:2:23 E0203"));
+    assert!(wrong(&text.replace("no `rleu`", "no `x`")).contains("not expected: t.nas:2:31 E0203"));
     assert!(wrong(&text.replace("//~", "//")).contains("not expected"));
     assert!(wrong(&text.replace(" //~", "\n//~")).contains("missing: line 3"));
 }
@@ -193,17 +193,25 @@ fn no_false_alarms() {
             }
         }
     }
-    // These may use modules that are not written yet; what is said must be about those alone.
+    // Programs that fix the look of the language: they use what is not written, and import what they do not use.
+    let known = [
+        "darts: E0203 there is no `stem` here",
+        "hierarchical: W0507 nothing here uses `std.strategies.tournament`",
+        "hierarchical: W0507 nothing here uses `std.evaluations.train`",
+        "layerwise: E0203 there is no `pad_to_largest` here",
+        "nasbench201: W0507 nothing here uses `std.strategies.random_search`",
+    ];
     for path in files(&root().join("tests/syntax"), "nas") {
         let text = std::fs::read_to_string(&path).expect("readable");
         let (program, errors) = Program::load("t.nas", &text, None);
-        if errors.iter().any(|d| d.code.id != "E0202") {
+        let stem = path.file_stem().expect("a file").to_string_lossy().into_owned();
+        if errors.iter().any(|d| d.code.id != "E0202") || !text.contains("use std.ops") {
             continue;
         }
         for d in names::check_all(&program) {
-            let unknown = d.code.id == "E0203" && !text.contains("use std.ops");
-            if !unknown {
-                let _ = writeln!(failures, "{}: {} {}", path.display(), d.code.id, d.message);
+            let line = format!("{stem}: {} {}", d.code.id, d.message);
+            if !known.contains(&line.as_str()) {
+                let _ = writeln!(failures, "{line}");
             }
         }
     }

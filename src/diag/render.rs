@@ -35,14 +35,25 @@ pub fn render(d: &Diagnostic, sources: &Sources, color: bool, width: usize) -> S
     for note in &d.notes {
         report = report.with_note(wrap(note, text_width));
     }
-    if let Some(help) = &d.help {
-        report = report.with_help(wrap(help, text_width));
-    }
+    let mut help = d.help.as_ref().map(|h| wrap(h, text_width));
     if let Some(fix) = d.fix.as_ref().filter(|f| exists(sources, f.span)) {
-        let mut help = wrap(&fix.title, text_width);
-        if let Some((before, after)) = changed_line(sources, fix.span, &fix.text) {
-            help = format!("{help}:\n- {before}\n+ {after}");
-        }
+        let change = changed_line(sources, fix.span, &fix.text);
+        let lines = change.map_or_else(String::new, |(before, after)| format!("\n- {before}\n+ {after}"));
+        // "did you mean `x`?" and "write `x`" are one thing.
+        help = Some(match help {
+            Some(h) if d.help.as_ref().is_some_and(|h| h.starts_with("did you mean")) => h + &lines,
+            Some(h) => {
+                report = report.with_help(h);
+                let colon = if lines.is_empty() { "" } else { ":" };
+                format!("{}{colon}{lines}", wrap(&fix.title, text_width))
+            }
+            None => {
+                let colon = if lines.is_empty() { "" } else { ":" };
+                format!("{}{colon}{lines}", wrap(&fix.title, text_width))
+            }
+        });
+    }
+    if let Some(help) = help {
         report = report.with_help(help);
     }
     let mut out = Vec::new();

@@ -557,6 +557,11 @@ mod tests {
         conform(&Reference);
     }
 
+    #[test]
+    fn the_cpu_executor_conforms() {
+        conform(&crate::exec::cpu::Cpu::new());
+    }
+
     /// The reference, but for sums, which it takes for means.
     struct Wrong;
 

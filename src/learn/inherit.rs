@@ -7,7 +7,7 @@
 //! - kernels (axes 2 and up) keep their centre, with zeros around.
 //!
 //! Layers that were inserted into a `repeat` start as the identity where they can: square convolutions and linear
-//! layers (Chen et al. 2016, Net2Net; Wei et al. 2016). What cannot be kept exactly is reported.
+//! layers (Chen et al. 2016, `Net2Net`; Wei et al. 2016). What cannot be kept exactly is reported.
 
 use std::collections::BTreeMap;
 

@@ -25,6 +25,9 @@ use super::lang::{self, Env, HostFn, Item, Type, Value};
 pub const FIELDS: &[&str] =
     &["data", "space", "evaluate", "strategy", "objective", "budget", "workers", "seed", "deterministic", "memory"];
 
+/// The kinds of budget.
+const BUDGETS: &[&str] = &["trials", "seconds", "minutes", "hours", "days", "simulated", "epochs"];
+
 /// A search, ready to run.
 pub struct Search {
     /// The program.
@@ -312,7 +315,6 @@ impl Reader<'_> {
                     ExprKind::Name(n) => n.ident.name.as_str(),
                     _ => "",
                 };
-                const KINDS: &[&str] = &["trials", "seconds", "minutes", "hours", "days", "simulated", "epochs"];
                 let [ast::Arg { name: None, value }] = args.as_slice() else {
                     self.push(Diagnostic::new(
                         &codes::SEARCH_FIELD,
@@ -321,12 +323,14 @@ impl Reader<'_> {
                     ));
                     return;
                 };
-                if !KINDS.contains(&name) {
+                if !BUDGETS.contains(&name) {
                     let mut d =
                         Diagnostic::new(&codes::SEARCH_FIELD, callee.span, format!("there is no budget `{name}`"));
-                    d = match did_you_mean(name, KINDS.iter().copied()) {
+                    d = match did_you_mean(name, BUDGETS.iter().copied()) {
                         Some(k) => d.help(format!("did you mean `{k}`?")).fix(callee.span, k, format!("write `{k}`")),
-                        None => d.help(format!("a budget is {}", KINDS.join("(n), ") + "(n), or a time such as `2h`")),
+                        None => {
+                            d.help(format!("a budget is {}", BUDGETS.join("(n), ") + "(n), or a time such as `2h`"))
+                        }
                     };
                     self.push(d);
                     return;

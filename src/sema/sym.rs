@@ -370,7 +370,7 @@ impl Syms {
         }
     }
 
-    fn from_sum(&mut self, c: i64, mut ts: Vec<(SymId, i64)>) -> Num {
+    fn sum_of(&mut self, c: i64, mut ts: Vec<(SymId, i64)>) -> Num {
         ts.sort_unstable();
         let mut out: Vec<(SymId, i64)> = Vec::new();
         for (s, k) in ts {
@@ -397,7 +397,7 @@ impl Syms {
             _ => match (self.as_sum(a), self.as_sum(b)) {
                 (Some((c, mut ts)), Some((d, us))) => {
                     ts.extend(us);
-                    self.from_sum(c.saturating_add(d), ts)
+                    self.sum_of(c.saturating_add(d), ts)
                 }
                 _ => self.fun(Fun::AddReal, a, b),
             },
@@ -443,7 +443,7 @@ impl Syms {
                             }
                         }
                     }
-                    self.from_sum(whole, out)
+                    self.sum_of(whole, out)
                 }
                 _ => self.fun(Fun::MulReal, a, b),
             },
@@ -472,7 +472,7 @@ impl Syms {
                     if f == Fun::Rem {
                         return Num::Int(0);
                     }
-                    return self.from_sum(c / n, ts.into_iter().map(|(s, k)| (s, k / n)).collect());
+                    return self.sum_of(c / n, ts.into_iter().map(|(s, k)| (s, k / n)).collect());
                 }
                 // ceil(ceil(x / m) / n) = ceil(x / (m n)), and the same for floor.
                 if let Num::Sym(s) = a

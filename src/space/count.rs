@@ -59,7 +59,7 @@ pub fn grouped(n: &BigUint) -> String {
     }
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(c);
@@ -236,7 +236,7 @@ impl Counter<'_> {
                     vars.extend((0..options.len() as u32).map(|k| Var::Member(i as u32, k)));
                 }
                 Domain::One { .. } if involved && !vars.contains(&Var::Option(i as u32)) => {
-                    vars.push(Var::Option(i as u32))
+                    vars.push(Var::Option(i as u32));
                 }
                 _ => {}
             }

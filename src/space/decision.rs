@@ -51,7 +51,7 @@ impl Choice {
     /// Equal, where a whole float equals the integer.
     pub fn same(&self, other: &Choice) -> bool {
         match (self, other) {
-            (Choice::Int(a), Choice::Float(b)) | (Choice::Float(b), Choice::Int(a)) => *a as f64 == *b,
+            (Choice::Int(a), Choice::Float(b)) | (Choice::Float(b), Choice::Int(a)) => (*a as f64 - *b).abs() == 0.0,
             (Choice::Many(a), Choice::Many(b)) => a.len() == b.len() && a.iter().zip(b).all(|(x, y)| x.same(y)),
             _ => self == other,
         }

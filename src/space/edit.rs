@@ -80,7 +80,7 @@ impl Space {
             return Err(wrong(format!("the candidate has no decision `{}`", gap.count)));
         };
         let mut ids = self.ids(c, &gap.repeat, n as usize);
-        let new = (0..).find(|i| !ids.contains(i)).unwrap_or(0);
+        let new = ids.iter().max().map_or(0, |m| m + 1);
         if gap.at > ids.len() {
             return Err(wrong(format!("`{}` has no gap {}", gap.repeat, gap.at)));
         }

@@ -21,6 +21,7 @@ use crate::base::Span;
 use crate::diag::{Diagnostic, codes};
 use crate::graph::{DType, Graph, Input, Kind, Node, NodeId, Role};
 use crate::sema::modules::{ItemRef, Program};
+use crate::sema::names::wording;
 use crate::sema::sym::{Num, Syms};
 use crate::syntax::ast::{self, ArchKind, Dim, Expr, ExprKind, ItemKind, ParamKind};
 
@@ -377,17 +378,18 @@ impl Space {
                                 None => scalars.get(i).copied(),
                             };
                             let Some(p) = p else {
-                                let span = a.name.as_ref().map_or(a.value.span, |n| n.span);
-                                let known: Vec<&str> = scalars.iter().map(|p| p.name.name.as_str()).collect();
-                                return el.fail(
-                                    Diagnostic::new(
+                                let scalars: Vec<ast::Param> = scalars.into_iter().cloned().collect();
+                                let d = match &a.name {
+                                    Some(n) => wording::unknown_argument(&arch.name, &scalars, n),
+                                    None => Diagnostic::new(
                                         &codes::WRONG_ARGUMENT,
-                                        span,
-                                        format!("the space `{}` has no such parameter", arch.name.name),
+                                        a.value.span,
+                                        format!("the space `{}` takes {} arguments", arch.name.name, scalars.len()),
                                     )
-                                    .here("unknown argument")
-                                    .help(format!("its parameters are {}", known.join(", "))),
-                                );
+                                    .here("one too many")
+                                    .label(arch.name.span, "declared here"),
+                                };
+                                return el.fail(d);
                             };
                             let value = el.typed(p, value, a.value.span)?;
                             bound.push((p.name.name.clone(), value));
@@ -407,15 +409,18 @@ impl Space {
                 (Some(d), "classes") => Num::Int(d.classes as i64),
                 (None, name) => el.syms.extent(name),
                 (Some(_), name) => {
-                    let span = self.search.map_or(p.name.span, |s| program.item(s).span);
+                    let uses = self.search.and_then(|s| match &program.item(s).kind {
+                        ItemKind::Search(s) => s.fields.iter().find(|(n, _)| n.name == "space").map(|(_, e)| e.span),
+                        _ => None,
+                    });
                     return el.fail(
                         Diagnostic::new(
                             &codes::MISSING_ARGUMENT,
-                            p.name.span,
+                            uses.unwrap_or(p.name.span),
                             format!("the space `{}` needs the argument `{name}`", arch.name.name),
                         )
-                        .here("declared here, without a default")
-                        .label(span, "the search does not give it"),
+                        .here(format!("`{name}` is missing"))
+                        .label(p.name.span, "declared here, without a default"),
                     );
                 }
             };

@@ -43,11 +43,11 @@ fn size(s: &Space) -> String {
 fn samples(s: &Space, n: u64) {
     for seed in 0..n {
         let mut rng = Stream::new(seed, "test");
-        let c = s.random(&mut rng).map_err(|e| e.diagnostic()).unwrap();
+        let c = s.random(&mut rng).map_err(super::BuildError::diagnostic).unwrap();
         let back = Candidate::from_json(&c.to_json()).unwrap();
         assert_eq!(back.values, c.values);
         for training in [false, true] {
-            let b = s.build(&c, Want::Graph { batch: 3, training }).map_err(|e| e.diagnostic()).unwrap();
+            let b = s.build(&c, Want::Graph { batch: 3, training }).map_err(super::BuildError::diagnostic).unwrap();
             let out = b.graph.node(b.output.unwrap());
             assert_eq!(out.shape, [3, 10], "{}", c.to_json());
             assert_eq!(b.decided.len(), c.values.len());
@@ -137,7 +137,7 @@ space darts(image[N, C, H, W], classes: int, width: int = 4) {{
     // (1·3·6·10 · 5^8)^2
     assert_eq!(
         size(&s),
-        "4,943,847,656,250,000".replace(",", "").parse::<u64>().map(|_| "4.94e15".to_string()).unwrap()
+        "4,943,847,656,250,000".replace(',', "").parse::<u64>().map(|_| "4.94e15".to_string()).unwrap()
     );
     samples(&s, 5);
 }
@@ -258,7 +258,7 @@ space deep(image[N, C, H, W], classes: int) {{
     let deeper = s.fill(&s.insert(&c, &gaps[1]).unwrap(), &mut rng).unwrap();
     assert_eq!(deeper.copies["layer"], [0, 2, 1]);
     assert_eq!(deeper.values["layer(1).kernel"], c.values["layer(1).kernel"]);
-    let b = s.build(&deeper, Want::Graph { batch: 2, training: true }).map_err(|e| e.diagnostic()).unwrap();
+    let b = s.build(&deeper, Want::Graph { batch: 2, training: true }).map_err(super::BuildError::diagnostic).unwrap();
     let weights: Vec<&str> =
         b.graph.inputs().filter(|i| i.1.name.ends_with("conv.w")).map(|i| i.1.name.as_str()).collect();
     assert_eq!(weights, ["conv.w", "layer(0).conv_bn.conv.w", "layer(2).conv_bn.conv.w", "layer(1).conv_bn.conv.w"]);
@@ -377,7 +377,7 @@ space net(image[N, C, H, W], classes: int) {{
     ));
     assert_eq!(names(&s), ["act"]);
     let c = s.random(&mut Stream::new(0, "x")).unwrap();
-    let b = s.build(&c, Want::Graph { batch: 2, training: true }).map_err(|e| e.diagnostic()).unwrap();
+    let b = s.build(&c, Want::Graph { batch: 2, training: true }).map_err(super::BuildError::diagnostic).unwrap();
     // Four steps; a weight and a bias for the first state, the head, and each of the two in the cell.
     let weights: Vec<&str> = b.graph.inputs().map(|i| i.1.name.as_str()).filter(|n| n.ends_with(".w")).collect();
     assert_eq!(weights.len(), 4, "{weights:?}");
@@ -395,6 +395,6 @@ space net(image[N, C, H, W], classes: int) {{
 }}"
     ));
     let c = s.random(&mut Stream::new(0, "x")).unwrap();
-    let b = s.build(&c, Want::Graph { batch: 2, training: true }).map_err(|e| e.diagnostic()).unwrap();
+    let b = s.build(&c, Want::Graph { batch: 2, training: true }).map_err(super::BuildError::diagnostic).unwrap();
     assert_eq!(b.graph.inputs().filter(|i| i.1.name.ends_with("conv.w")).count(), 2);
 }

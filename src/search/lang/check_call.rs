@@ -308,7 +308,7 @@ impl FnChecker<'_, '_> {
                         out[i] = receiver.take().map(|r| self.coerce(r, &types[i]));
                     }
                     Source::Arg(a) if late == self.is_function(&a.value) => {
-                        out[i] = Some(self.expr_as(&a.value, &types[i]))
+                        out[i] = Some(self.expr_as(&a.value, &types[i]));
                     }
                     _ => {}
                 }

@@ -110,7 +110,7 @@ impl Heap {
             match std::mem::replace(&mut e.obj, Obj::Free) {
                 Obj::List { items, head, refs: true } => work.extend_from_slice(&items[head..]),
                 Obj::Tuple { items, refs, .. } => {
-                    work.extend(items.iter().zip(refs.iter()).filter(|x| *x.1).map(|x| *x.0))
+                    work.extend(items.iter().zip(refs.iter()).filter(|x| *x.1).map(|x| *x.0));
                 }
                 _ => {}
             }

@@ -32,6 +32,9 @@ use super::strategy::{chance, object, parse_candidate};
 /// A snapshot that nobody asked for is written no more often than this.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(10);
 
+/// The models that an evaluation built, in order.
+type Models = Vec<Arc<Mutex<Model>>>;
+
 /// Evaluates a search's candidates.
 pub struct Children {
     search: Arc<Search>,
@@ -78,12 +81,7 @@ impl Children {
             .collect())
     }
 
-    fn run(
-        &self,
-        job: &Job,
-        report: &mut dyn Report,
-        stop: &AtomicBool,
-    ) -> Result<(Metrics, Vec<Arc<Mutex<Model>>>), Failure> {
+    fn run(&self, job: &Job, report: &mut dyn Report, stop: &AtomicBool) -> Result<(Metrics, Models), Failure> {
         let other = |m: String| Failure::new(FailureKind::Other, m);
         let span = Span::default();
         let c = parse_candidate(&job.candidate, span).map_err(|_| other("the candidate cannot be read".to_string()))?;

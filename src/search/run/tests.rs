@@ -172,7 +172,7 @@ fn example(path: &str, change: impl Fn(String) -> String) -> Arc<Search> {
 #[test]
 fn the_digits_example_is_well_formed() {
     let s = example("examples/digits.nas", |t| t);
-    assert_eq!(s.space.size().map(|s| s.describe()), Some("15,625".to_string()));
+    assert_eq!(s.space.size().map(crate::space::count::Size::describe), Some("15,625".to_string()));
 }
 
 #[test]

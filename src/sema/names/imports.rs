@@ -31,6 +31,10 @@ pub fn unused(program: &Program, module: ModuleId) -> Vec<Diagnostic> {
             program.module(r.module).name == path && item_name(program.item(*r)).is_some_and(|n| n.name == name)
         })
     };
+    let has_item = |path: &str, name: &str| {
+        let mut items = program.modules.iter().filter(|m| m.name == path).flat_map(|m| &m.ast.items);
+        items.any(|i| item_name(i).is_some_and(|n| n.name == name))
+    };
     let is_module = |path: &str| program.modules.iter().any(|m| m.name == path);
     let mut out = Vec::new();
     let mut report = |span: Span, what: &str| {
@@ -56,7 +60,7 @@ pub fn unused(program: &Program, module: ModuleId) -> Vec<Diagnostic> {
                 let last = parts[parts.len() - 1];
                 // The item of a module's own name, or all of it; else an item of the parent.
                 let own = is_module(&path);
-                if own && !uses_module(&path) || !own && is_module(&parent) && !uses_item(&parent, last) {
+                if own && !uses_module(&path) || !own && has_item(&parent, last) && !uses_item(&parent, last) {
                     report(span, &path);
                 }
             }
@@ -64,7 +68,7 @@ pub fn unused(program: &Program, module: ModuleId) -> Vec<Diagnostic> {
                 for n in listed {
                     let full = format!("{path}.{}", n.name);
                     let own = is_module(&full);
-                    if own && !uses_module(&full) || !own && is_module(&path) && !uses_item(&path, &n.name) {
+                    if own && !uses_module(&full) || !own && has_item(&path, &n.name) && !uses_item(&path, &n.name) {
                         report(n.span, &full);
                     }
                 }

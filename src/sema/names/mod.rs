@@ -22,7 +22,8 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use crate::diag::Diagnostic;
+use crate::base::FileId;
+use crate::diag::{Diagnostic, codes};
 use crate::sema::modules::{ItemRef, ModuleId, Program};
 use crate::sema::prim;
 use crate::syntax::ast::{ExprKind, ItemKind};
@@ -48,7 +49,9 @@ pub fn check(program: &Program, module: ModuleId) -> Vec<Diagnostic> {
         }
     }
     out.extend(calls.endless());
-    if !program.module(module).name.starts_with("std.") {
+    // What brings an unknown name into scope, or uses an import, may only be misspelled.
+    let unknown = out.iter().any(|d| d.code == &codes::UNKNOWN_NAME);
+    if !unknown && !program.module(module).name.starts_with("std.") {
         out.extend(imports::unused(program, module));
     }
     merged(out)
@@ -61,9 +64,13 @@ pub fn check_all(program: &Program) -> Vec<Diagnostic> {
     users.flat_map(|m| check(program, m)).collect()
 }
 
-/// Findings of several checks in the order of the text; of those with one code at one place the first is kept.
+/// Findings of several checks in the order of the text; of those with one code at one place the first is kept. Where a
+/// file could not be read as a whole, nothing is known of what it does not use.
 pub fn merged(mut all: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut seen = BTreeSet::new();
+    let file = |d: &Diagnostic| d.labels.first().map(|l| l.span.file);
+    let broken: BTreeSet<FileId> = all.iter().filter(|d| d.code.id.starts_with("E01")).filter_map(file).collect();
+    all.retain(|d| !d.code.id.starts_with("W05") || file(d).is_none_or(|f| !broken.contains(&f)));
     all.retain(|d| d.labels.first().is_none_or(|l| seen.insert((d.code.id, l.span))));
     all.sort_by_key(|d| d.labels.first().map(|l| (l.span.file, l.span.start)));
     all

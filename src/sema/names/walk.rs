@@ -242,6 +242,7 @@ impl<'a> Walker<'a, '_> {
         // Declarations are visible in the whole body.
         for s in &b.stmts {
             if let StmtKind::Item(i) = &s.kind
+                && matches!(i.kind, ItemKind::Primitive(_) | ItemKind::Arch(_) | ItemKind::Fun(_))
                 && let Some(name) = crate::sema::modules::item_name(i)
             {
                 self.bind(Local::new(&name.name, name.span, Kind::Item(i), Bound::Item));

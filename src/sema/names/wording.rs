@@ -179,7 +179,8 @@ fn counted(n: usize) -> String {
     }
 }
 
-fn unknown_argument(name: &Ident, params: &[Param], n: &Ident) -> Diagnostic {
+/// A named argument of no parameter.
+pub fn unknown_argument(name: &Ident, params: &[Param], n: &Ident) -> Diagnostic {
     let known: Vec<&str> = params.iter().map(|p| p.name.name.as_str()).collect();
     let d = Diagnostic::new(&codes::WRONG_ARGUMENT, n.span, format!("`{}` has no parameter `{}`", name.name, n.name))
         .here("unknown argument")

@@ -579,6 +579,10 @@ impl<'a> Check<'a> {
             };
             self.report(d);
         }
+        // A misspelled name is what reads it.
+        if self.diags.iter().any(|d| d.code == &codes::PRIM_NAME) {
+            return;
+        }
         let slots: Vec<(String, Span, Role)> = self
             .tensors
             .iter()

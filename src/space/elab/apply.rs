@@ -60,6 +60,11 @@ impl<'a> Elab<'a, '_> {
                 Some(x) => self.zeros_like(x, span),
                 None => Ok(Value::None),
             },
+            // A declaration without parameters gives an operation.
+            Value::Item(item) if item.decl.params().iter().all(|p| p.default.is_some()) => {
+                let op = self.call_item(item, Vec::new(), span)?;
+                self.apply(&op, inputs, span)
+            }
             Value::Item(item) => {
                 let args = inputs.into_iter().map(|value| super::call::Argument { name: None, value, span }).collect();
                 self.call_item(item, args, span)

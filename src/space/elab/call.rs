@@ -220,6 +220,12 @@ impl<'a> Elab<'a, '_> {
     ) -> R<T> {
         let endless = !key.is_empty() && self.calls.iter().any(|c| c.key == key);
         if endless || self.calls.len() >= MAX_CALLS {
+            // What calls itself is what is active most often, not what happened to be called last.
+            let often = |name: &str| self.calls.iter().filter(|c| c.name == name).count();
+            let (name, span) = match self.calls.iter().max_by_key(|c| often(c.name)) {
+                Some(c) if !endless => (c.name, c.span),
+                _ => (name, span),
+            };
             let first = self.calls.iter().find(|c| c.name == name).map(|c| c.span);
             let mut d = if endless {
                 wording::endless(name, span)

@@ -70,7 +70,7 @@ impl<'a> Elab<'a, '_> {
             }
             (ast::Domain::In { range, step, log }, Amount::One) => {
                 let domain = self.number_domain(range, step.as_ref(), *log, s)?;
-                self.choose_number(domain, short, at, given)
+                self.choose_number(&domain, short, at, given)
             }
             (ast::Domain::In { .. }, _) => {
                 self.error(&codes::WRONG_TYPE, span, "several numbers are chosen `from` a list, not `in` a range")
@@ -134,6 +134,9 @@ impl<'a> Elab<'a, '_> {
                 .help("a motif is decided once, for all its uses: let its options not depend on its arguments, or make it a `block`, which decides anew at every use");
                 if first != d.span {
                     e = e.label(first, "the other decision");
+                }
+                if let Some(call) = self.calls.iter().rev().find(|c| c.name == d.owner) {
+                    e = e.label(call.span, "at this use of the motif");
                 }
                 return self.fail(e);
             }
@@ -451,17 +454,17 @@ impl<'a> Elab<'a, '_> {
         }
     }
 
-    fn choose_number(&mut self, domain: Domain, short: &str, span: Span, given: Vec<String>) -> R<Value<'a>> {
+    fn choose_number(&mut self, domain: &Domain, short: &str, span: Span, given: Vec<String>) -> R<Value<'a>> {
         let n = domain.size().unwrap_or(0) as usize;
         match self.make(short, domain.clone(), vec![Num::Bool(true); n], span, given)? {
-            Made::Open(d) => Ok(Value::Num(match &domain {
+            Made::Open(d) => Ok(Value::Num(match domain {
                 Domain::One { options, .. } => {
                     let values: Vec<Num> = options.iter().map(|o| as_num(o).unwrap_or(Num::Int(0))).collect();
                     self.syms.pick(d, &values)
                 }
                 _ => self.syms.real(d),
             })),
-            Made::Taken(c) => Ok(Value::Num(match (&domain, as_num(&c)) {
+            Made::Taken(c) => Ok(Value::Num(match (domain, as_num(&c)) {
                 (Domain::Real { .. }, Some(Num::Int(i))) => Num::Float(i as f64),
                 (_, Some(n)) => n,
                 (_, None) => Num::Int(0),

@@ -13,6 +13,9 @@ use crate::syntax::ast::{self, BinOp, Dim, ParamKind, PrimStmt};
 use super::super::value::{Element, Scope, Tensor, Value};
 use super::{Elab, R};
 
+/// Tensors with the conditions under which they are there.
+type Parts = Vec<(Num, Rc<Tensor>)>;
+
 impl<'a> Elab<'a, '_> {
     /// A primitive on tensors; its scalar arguments and extents are bound in the scope.
     pub(crate) fn run_primitive(
@@ -232,7 +235,7 @@ impl<'a> Elab<'a, '_> {
     }
 
     /// Expands elements that are one of several tensors, and drops `none`s without a shape.
-    fn parts(&mut self, xs: &[Element<'a>], span: Span) -> R<Option<Vec<(Num, Rc<Tensor>)>>> {
+    fn parts(&mut self, xs: &[Element<'a>], span: Span) -> R<Option<Parts>> {
         let mut out = Vec::new();
         for x in xs {
             if !self.collect(x.when, &x.value, &mut out, span)? {
@@ -334,7 +337,9 @@ impl<'a> Elab<'a, '_> {
             if xs.iter().any(|x| matches!(x.value, Value::None)) {
                 return Ok(Value::None);
             }
-            return self.error(&codes::EMPTY_CHOICE, span, "a sum of no tensors");
+            return self.fail(
+                Diagnostic::new(&codes::EMPTY_CHOICE, span, "a sum of no tensors").here("the list is empty"),
+            );
         }
         self.require_any(&parts, "sum", span)?;
         let rank = self.require_one_rank(&parts, "a sum", span)?;
@@ -350,7 +355,7 @@ impl<'a> Elab<'a, '_> {
             let present: Vec<Rc<Tensor>> =
                 parts.iter().filter(|(_, t)| t.none != Num::Bool(true)).map(|(_, t)| t.clone()).collect();
             if let [one] = present.as_slice() {
-                return Ok(Value::Tensor(one.clone()));
+                return Ok(self.renamed(one));
             }
             if !present.is_empty() {
                 let nodes: Vec<NodeId> = present.iter().map(|t| self.node_of(t)).collect();
@@ -371,6 +376,11 @@ impl<'a> Elab<'a, '_> {
         Ok(Value::Tensor(Rc::new(t)))
     }
 
+    /// The same node as another tensor: what an operation gives is new, whether or not it computes anything.
+    fn renamed(&mut self, t: &Tensor) -> Value<'a> {
+        Value::Tensor(Rc::new(Tensor { id: self.tensor_id(), among: Vec::new(), ..t.clone() }))
+    }
+
     // ---- concatenation and splitting ----
 
     pub(crate) fn concat_tensors(&mut self, xs: &[Element<'a>], axis: i64, span: Span) -> R<Value<'a>> {
@@ -379,7 +389,9 @@ impl<'a> Elab<'a, '_> {
             if xs.iter().any(|x| matches!(x.value, Value::None)) {
                 return Ok(Value::None);
             }
-            return self.error(&codes::EMPTY_CHOICE, span, "a concatenation of no tensors");
+            return self.fail(
+                Diagnostic::new(&codes::EMPTY_CHOICE, span, "a concatenation of no tensors").here("the list is empty"),
+            );
         }
         self.require_any(&parts, "concatenation", span)?;
         let rank = self.require_one_rank(&parts, "a concatenation", span)?;
@@ -416,7 +428,7 @@ impl<'a> Elab<'a, '_> {
             let present: Vec<Rc<Tensor>> =
                 parts.iter().filter(|(_, t)| t.none != Num::Bool(true)).map(|(_, t)| t.clone()).collect();
             if let [one] = present.as_slice() {
-                return Ok(Value::Tensor(one.clone()));
+                return Ok(self.renamed(one));
             }
             if !present.is_empty() {
                 let nodes: Vec<NodeId> = present.iter().map(|t| self.node_of(t)).collect();

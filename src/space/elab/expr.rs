@@ -536,6 +536,7 @@ impl<'a> Elab<'a, '_> {
         for x in xs.iter() {
             len = self.count_up(len, x.when);
         }
+        let written = i;
         let i = match i {
             Num::Int(k) if k < 0 => self.syms.add(len, i),
             _ => i,
@@ -548,7 +549,7 @@ impl<'a> Elab<'a, '_> {
             Diagnostic::new(
                 &codes::OUT_OF_RANGE,
                 span,
-                format!("index {} is outside of a list of {}", show(i), show(len)),
+                format!("index {} is outside of a list of {}", show(written), show(len)),
             )
             .here("no such element")
         })?;

@@ -23,11 +23,12 @@ impl<'a> Elab<'a, '_> {
 
     fn body_open(&mut self, b: &'a Body, s: &mut Scope<'a>) -> R<Value<'a>> {
         // Declarations are visible in the whole body, so that they may refer to each other.
-        if b.stmts.iter().any(|s| matches!(s.kind, StmtKind::Item(_))) {
-            let within = self.place.path.clone();
-            let before = s.clone();
+        let declarations = b.stmts.iter().filter(|s| matches!(s.kind, StmtKind::Item(_))).count();
+        let (within, before, first) = (self.place.path.clone(), s.clone(), s.vars.len());
+        if declarations > 0 {
             self.declare_all(&b.stmts, &within, &before, s)?;
         }
+        let mut passed = 0;
         for stmt in &b.stmts {
             match self.stmt(stmt, s) {
                 Err(Halt::Error(d)) if self.checking() => {
@@ -38,6 +39,10 @@ impl<'a> Elab<'a, '_> {
                     }
                 }
                 r => r?,
+            }
+            if passed < declarations {
+                passed += usize::from(matches!(stmt.kind, StmtKind::Item(_)));
+                self.declare_again(&b.stmts, &within, first, stmt, passed, s)?;
             }
         }
         match &b.value {
@@ -62,6 +67,31 @@ impl<'a> Elab<'a, '_> {
                 let v = self.declare(decl, outer.clone(), &declared_at(within, name), &home)?;
                 s.bind(name, v, false);
             }
+        }
+        Ok(())
+    }
+
+    /// After a statement, declarations see what it bound: the one that it is from now on, and those that come after it.
+    /// `passed` of them have been met; their names stand in the scope from `first` on.
+    fn declare_again(
+        &mut self,
+        stmts: &'a [Stmt],
+        within: &Rc<str>,
+        first: usize,
+        stmt: &'a Stmt,
+        passed: usize,
+        s: &mut Scope<'a>,
+    ) -> R<()> {
+        let items = stmts.iter().filter_map(|s| match &s.kind {
+            StmtKind::Item(i) => Some(&**i),
+            _ => None,
+        });
+        let here = usize::from(matches!(stmt.kind, StmtKind::Item(_)));
+        for (k, item) in items.enumerate().skip(passed - here) {
+            let home = if k < passed { Home::Here } else { Home::Ahead(stmts, within.clone()) };
+            let decl = self.declarable(item)?;
+            let path = declared_at(within, &decl.name().name);
+            s.vars[first + k].value = self.declare(decl, s.clone(), &path, &home)?;
         }
         Ok(())
     }
@@ -158,15 +188,8 @@ impl<'a> Elab<'a, '_> {
                 }
                 if c == Num::Bool(true) { Err(Halt::Forbidden(e.span)) } else { Ok(()) }
             }
-            // From here on it sees what stands before it.
-            StmtKind::Item(item) => {
-                let decl = self.declarable(item)?;
-                let name = decl.name().name.as_str();
-                let path = declared_at(&self.place.path.clone(), name);
-                let v = self.declare(decl, s.clone(), &path, &Home::Here)?;
-                s.bind(name, v, false);
-                Ok(())
-            }
+            // Declared with the body.
+            StmtKind::Item(_) => Ok(()),
         }
     }
 

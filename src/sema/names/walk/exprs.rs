@@ -9,7 +9,7 @@ use crate::syntax::ast::{
 
 use super::super::calls::{Callee, is_tensor};
 use super::super::scope::{Applied, Bound, Held, Kind, Local};
-use super::super::wording;
+use super::super::{visit, wording};
 use super::{Meaning, Walker, decides, first_choice};
 
 impl<'a> Walker<'a, '_> {
@@ -101,7 +101,16 @@ impl<'a> Walker<'a, '_> {
                     w.close(mark);
                 });
             }),
-            ExprKind::Reduce { keyword, .. } => self.report(wording::reduction(*keyword)),
+            ExprKind::Reduce { keyword, .. } => {
+                self.report(wording::reduction(*keyword));
+                visit::expr(e, &mut |e| {
+                    if let ExprKind::Name(n) = &e.kind
+                        && let Some(at) = self.local(&n.ident.name)
+                    {
+                        self.locals[at].read = true;
+                    }
+                });
+            }
         }
     }
 

@@ -1,0 +1,7 @@
+//@ snapshot
+use std.ops.*
+
+space s(image[N, C, H, W], classes: int) {
+  motif stage(c: int) = conv(choose width from [c, 2 * c], 3)
+  image >> stage(8) >> stage(16) >> global_avg_pool >> linear(classes)
+}

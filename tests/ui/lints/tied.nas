@@ -1,0 +1,7 @@
+//@ snapshot
+use std.ops.*
+
+space s(image[N, C, H, W], classes: int) {
+  let f = choose op { conv_bn(16, 1) | conv_bn(16, 3) }
+  image >> conv(16, 3) >> f >> f >> global_avg_pool >> linear(classes)
+}

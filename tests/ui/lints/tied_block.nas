@@ -1,0 +1,11 @@
+use std.ops.*
+
+block mixed(c: int) = choose op { conv_bn(c, 1) | conv_bn(c, 3) }
+block inner(x[..], c: int) {
+  let f = mixed(c)
+  x >> f >> relu >> f
+}
+
+block outer(x[..], c: int) = x >> relu >> inner(c)
+
+space s(image[N, C, H, W], classes: int) = image >> outer(8) >> global_avg_pool >> linear(classes)

@@ -1,0 +1,3 @@
+use std.ops.*
+
+block b(x[..]) = x >> entirely_unknown_operation

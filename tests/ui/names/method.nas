@@ -1,0 +1,7 @@
+use std.ops.*
+
+block b(x[..], n: int) {
+  var states = [x]
+  for _ in 0..n { states.psuh(states[-1] >> relu) }
+  sum(states)
+}

@@ -1,0 +1,7 @@
+use std.ops.*
+
+block b(x[..]) {
+  var state = x
+  stat = state >> relu
+  state
+}

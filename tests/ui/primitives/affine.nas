@@ -1,0 +1,3 @@
+primitive outer(x[N, C]) -> y[N, C] {
+  y[n, c] = sum[k: C] x[n, k * c]
+}

@@ -1,0 +1,4 @@
+primitive scale(x[N, C]) -> y[N, C] {
+  param weight[C] = 1
+  y[n, c] = x[n, c] * wieght[c]
+}

@@ -1,0 +1,6 @@
+use std.ops.*
+
+space s(image[N, C, H, W], classes: int) {
+  let flat = image >> conv(16, 3) >> global_avg_pool >> linear(classes)
+  flat >> max_pool(3) >> conv(16, 3)
+}

@@ -1,0 +1,3 @@
+block stem(c: int) = conv(c, 3
+
+block head(x[..]) = x

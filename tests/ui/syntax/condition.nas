@@ -1,0 +1,3 @@
+use std.ops.*
+
+block down(x[..], c: int) = if c = 1 { x } else { x >> conv(c, 3) }

@@ -1,0 +1,1 @@
+blok cell(x[..]) = x

@@ -1,0 +1,7 @@
+use std.ops.*
+
+block b(x[..]) {
+  var y = x
+  y >> relu = x
+  y
+}

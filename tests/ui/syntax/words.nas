@@ -1,0 +1,1 @@
+block choose(x[..]) = x
