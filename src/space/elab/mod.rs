@@ -154,6 +154,8 @@ pub struct Elab<'a, 'o> {
     pub stamps_of: BTreeMap<String, BTreeSet<String>>,
     /// Every use of a motif.
     pub stamps: Vec<Stamp>,
+    /// Stamps that gave an operation which was not applied yet, by their number, with their place in `stamps`.
+    pub(crate) pending: BTreeMap<u32, usize>,
     /// All repeats.
     pub repeats: Vec<CheckedRepeat>,
     /// Conditions that no candidate may satisfy.
@@ -199,6 +201,7 @@ impl<'a, 'o> Elab<'a, 'o> {
             templates: BTreeMap::new(),
             stamps_of: BTreeMap::new(),
             stamps: Vec::new(),
+            pending: BTreeMap::new(),
             repeats: Vec::new(),
             forbidden: Vec::new(),
             levels: BTreeMap::new(),
