@@ -1,5 +1,9 @@
 //! The integration tests, in one binary.
 
+mod docs;
+mod fuzz;
 mod pages;
+mod programs;
 mod spaces;
+mod tidy;
 mod ui;

@@ -33,6 +33,6 @@ search NAME {
   evaluate  = train(epochs = 8, lr = choose lr in 0.01..0.2 log) // the learning rate is searched, too
   strategy  = aging_evolution(population = 8, sample = 3)      // Real et al. 2018
   objective = accuracy                                         // or [maximize(accuracy), minimize(params)]
-  budget    = trials(24)                                       // or a time, such as 10m
+  budget    = trials(24)                                       // or a time, such as 10min
   seed      = 1
 }
