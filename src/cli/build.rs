@@ -225,7 +225,14 @@ fn build(term: &Terminal, search: &Arc<Search>, file: &Path, args: &BuildArgs) -
     let line = |name: &str, text: String| term.out(&format!("{:<13} {text}\n", bold.apply_to(name)));
     line("search", search.name.clone());
     line("space", format!("{}: {}", search.space.name(), check::describe(&search.space)));
-    line("compiled", if complete { format!("all {}", needs.len()) } else { format!("{} candidates, every option among them", needs.len()) });
+    line(
+        "compiled",
+        if complete {
+            format!("all {}", needs.len())
+        } else {
+            format!("{} candidates, every option among them", needs.len())
+        },
+    );
     line("parameters", format!("{}{of}", show_range(params, |n| short(n as f64))));
     line("multiply-adds", format!("{} for one example", show_range(flops, |n| short(n as f64))));
     line("memory", format!("{} for one child", show_range(memory, bytes)));

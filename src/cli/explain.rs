@@ -180,8 +180,7 @@ mod tests {
                 assert!(wide <= 60 || !line.trim().contains(' ') || line.contains('`'), "{}: {line}", c.id);
             }
             let words = |s: &str| s.split_whitespace().map(|w| w.replace("**", "")).collect::<Vec<_>>();
-            let plain: String =
-                c.page.lines().filter(|l| !l.starts_with("```")).map(|l| format!("{l}\n")).collect();
+            let plain: String = c.page.lines().filter(|l| !l.starts_with("```")).map(|l| format!("{l}\n")).collect();
             assert_eq!(words(&text), words(&plain), "nothing is lost in {}", c.id);
         }
     }

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::OK;
 use super::load;
 use super::term::{Outcome, Terminal};
-use super::OK;
 use crate::diag::{Diagnostic, codes};
 
 /// The starter; `NAME` is replaced.

@@ -231,11 +231,8 @@ pub fn command(term: &Terminal, args: &RunArgs) -> Outcome {
     if !args.json {
         term.say(&announce(&plan, workers));
     }
-    let watch = Arc::new(Watch {
-        progress: Progress::new(mode, search.budget.trials),
-        json: args.json,
-        lock: Mutex::new(()),
-    });
+    let watch =
+        Arc::new(Watch { progress: Progress::new(mode, search.budget.trials), json: args.json, lock: Mutex::new(()) });
     let stop = Arc::new(AtomicBool::new(false));
     listen(&stop, &watch, mode);
     let children = children(search, build::executor(search));
@@ -320,13 +317,7 @@ pub fn stored_test(store: &Store) -> Result<Option<Tested>, Diagnostic> {
     Ok(Tested::from_json(&json["test"]))
 }
 
-fn report(
-    term: &Terminal,
-    plan: &Plan,
-    all: &[Arc<Trial>],
-    tested: Option<&Tested>,
-    resume: &str,
-) -> Outcome {
+fn report(term: &Terminal, plan: &Plan, all: &[Arc<Trial>], tested: Option<&Tested>, resume: &str) -> Outcome {
     let Some(best) = outcome::best(all) else {
         let reason = all.iter().find_map(|t| t.failure.as_ref()).map(|f| f.reason.clone());
         let d = Diagnostic::unplaced(&codes::NO_TRIAL, format!("none of {} trials succeeded", all.len()));

@@ -5,6 +5,7 @@ pub mod count;
 pub mod decision;
 pub mod edit;
 pub mod elab;
+mod flat;
 pub mod sample;
 pub mod value;
 
@@ -71,6 +72,7 @@ struct Checked {
     forbidden: Vec<(Num, Span)>,
     size: Option<Size>,
     output: Vec<Num>,
+    flat: bool,
 }
 
 /// One candidate, elaborated.
@@ -252,6 +254,7 @@ impl Space {
         let mut space = Self { program: program.clone(), item, search, data, checked: Checked::default() };
         let (checked, errors) = space.check();
         space.checked = checked;
+        space.checked.flat = space.is_flat(&space.checked);
         (space, errors)
     }
 
@@ -351,6 +354,7 @@ impl Space {
             forbidden: el.forbidden,
             size: Some(size),
             output,
+            flat: false,
             syms: el.syms,
         };
         (checked, errors)

@@ -337,9 +337,8 @@ impl<'a> Elab<'a, '_> {
             if xs.iter().any(|x| matches!(x.value, Value::None)) {
                 return Ok(Value::None);
             }
-            return self.fail(
-                Diagnostic::new(&codes::EMPTY_CHOICE, span, "a sum of no tensors").here("the list is empty"),
-            );
+            return self
+                .fail(Diagnostic::new(&codes::EMPTY_CHOICE, span, "a sum of no tensors").here("the list is empty"));
         }
         self.require_any(&parts, "sum", span)?;
         let rank = self.require_one_rank(&parts, "a sum", span)?;
