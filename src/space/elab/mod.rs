@@ -23,13 +23,8 @@ use std::rc::Rc;
 use crate::base::Span;
 use crate::diag::{Code, Diagnostic, codes};
 use crate::graph::{Graph, NodeId};
-<<<<<<< HEAD
-use crate::sema::modules::Program;
-use crate::sema::sym::{Assignment, Cmp, MAX_COMBINATIONS, Num, Proof, Syms, Var as SymVar, VarInfo};
-=======
 use crate::sema::modules::{ItemRef, Program};
-use crate::sema::sym::{Assignment, Cmp, Num, Proof, Syms, Var as SymVar};
->>>>>>> names
+use crate::sema::sym::{Assignment, Cmp, MAX_COMBINATIONS, Num, Proof, Syms, Var as SymVar, VarInfo};
 
 use super::decision::{Choice, Decision, Domain};
 use super::value::{Item, Op, Origin, Place, Tensor, Value};
@@ -351,7 +346,6 @@ impl<'a, 'o> Elab<'a, 'o> {
         }
     }
 
-<<<<<<< HEAD
     /// Whether these are few enough to be tried, so that it is not they who leave a proof open.
     fn few_combinations(&self, vars: &[SymVar]) -> bool {
         let size = |v: &SymVar| match *v {
@@ -362,7 +356,8 @@ impl<'a, 'o> Elab<'a, 'o> {
             SymVar::Member(..) => 2.0,
         };
         vars.iter().map(size).product::<f64>() <= MAX_COMBINATIONS as f64
-=======
+    }
+
     /// A counterexample in which a decision that does not exist, since another excludes it, has the value that a dry run
     /// gives it ([`choose::first_of`]), so that there is a candidate for it. `Some(None)` if there is none; `None` if there
     /// are too many combinations to tell.
@@ -400,7 +395,6 @@ impl<'a, 'o> Elab<'a, 'o> {
             let exists = self.syms.or(presence, pinned);
             real = self.syms.and(real, exists);
         }
->>>>>>> names
     }
 
     fn var_name(&self, v: SymVar) -> String {
