@@ -207,7 +207,8 @@ fn mutated(corpus: &[String], rng: &mut Stream) -> String {
                 if words.len() > 1 {
                     let a = words[rng.below(words.len())];
                     let b = words[rng.below(words.len())];
-                    ts[a] = ts[b].clone();
+                    let copy = ts[b].clone();
+                    ts[a] = copy;
                 }
             }
             7 => {

@@ -247,7 +247,7 @@ fn only_the_command_line_prints_and_reads_the_environment() {
     let mut wrong = String::new();
     for s in sources().iter().filter(|s| !["cli", "main"].contains(&s.module.as_str())) {
         for what in ["println!", "eprintln!", "print!", "std::env::var", "env::args", "process::exit"] {
-            let prints = named(&s.code, what).iter().count() > 0;
+            let prints = !named(&s.code, what).is_empty();
             if prints && !PRINTS.iter().any(|(f, _)| *f == s.name) {
                 let _ = writeln!(wrong, "{}: `{what}` belongs to `cli`", s.name);
             }
