@@ -120,8 +120,7 @@ fn scalar(g: &Graph, results: &[NodeId], op: &OpUse) -> Result<NodeId, Diagnosti
 }
 
 fn finish(mut g: Graph) -> Graph {
-    crate::graph::simplify::simplify(&mut g);
-    crate::graph::fuse::fuse(&mut g);
+    crate::graph::optimize(&mut g);
     debug_assert_eq!(crate::graph::verify::verify(&g), Ok(()));
     g
 }
