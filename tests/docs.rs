@@ -104,7 +104,7 @@ fn programs_on_pages_are_right() {
         }
     }
     assert!(failures.is_empty(), "\n{failures}");
-    assert!(whole >= 15 && parts >= 10, "{whole} whole programs, {parts} parts");
+    assert!(whole >= 20, "{whole} whole programs, {parts} parts");
 }
 
 /// Reports on pages are those that the program above them gives: a block `text` right after a block `nas E0401`.
@@ -138,8 +138,11 @@ fn reports_on_pages_are_real() {
 fn the_readme_and_the_integration_script_run_the_same_tests() {
     let root = ui::root();
     let readme = std::fs::read_to_string(root.join("README.md")).expect("readable");
-    let commands: Vec<String> =
-        fences(&readme).into_iter().filter(|f| f.info == "sh").flat_map(|f| f.text.lines().map(str::to_string).collect::<Vec<_>>()).collect();
+    let commands: Vec<String> = fences(&readme)
+        .into_iter()
+        .filter(|f| f.info == "sh")
+        .flat_map(|f| f.text.lines().map(str::to_string).collect::<Vec<_>>())
+        .collect();
     let script = std::fs::read_to_string(root.join(".ci/run")).expect("readable");
     let of = |lines: &mut dyn Iterator<Item = &str>| -> Vec<String> {
         lines.map(str::trim).filter(|l| l.starts_with("cargo test")).map(str::to_string).collect()
@@ -174,10 +177,9 @@ fn cell(text: &str) -> String {
 }
 
 fn param(p: &RowParam) -> String {
-    p.default.as_ref().map_or_else(
-        || format!("{}: {}", p.name, p.ty),
-        |d| format!("{}: {} = {}", p.name, p.ty, value(d)),
-    )
+    p.default
+        .as_ref()
+        .map_or_else(|| format!("{}: {}", p.name, p.ty), |d| format!("{}: {} = {}", p.name, p.ty, value(d)))
 }
 
 fn value(v: &lang::Value) -> String {
@@ -290,7 +292,8 @@ fn table(name: &str) -> Option<String> {
                     .filter_map(nasc::sema::modules::item_name)
                     .map(|n| format!("`{}`", n.name))
                     .collect();
-                let shown = if has.len() > 12 { format!("{} declarations, listed below", has.len()) } else { has.join(", ") };
+                let shown =
+                    if has.len() > 12 { format!("{} declarations, listed below", has.len()) } else { has.join(", ") };
                 let _ = writeln!(out, "| `{name}` | {shown} |");
             }
             out

@@ -113,9 +113,9 @@ fn what_comes_later_says_what_it_needs() {
         if !wrong.is_empty() {
             let _ = writeln!(failures, "{name}:\n{wrong}");
         }
-        let says = found.iter().any(|d| {
-            ["E0790", "E0801"].contains(&d.code.id) && d.message.contains("needs") && !d.labels.is_empty()
-        });
+        let says = found
+            .iter()
+            .any(|d| ["E0790", "E0801"].contains(&d.code.id) && d.message.contains("needs") && !d.labels.is_empty());
         if !says {
             let _ = writeln!(failures, "{name} does not say what it needs:\n{}", shown(&sources, &found));
         }

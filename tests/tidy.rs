@@ -19,7 +19,8 @@ const HASHED: &[(&str, &str)] = &[
 ];
 
 /// Files outside of `cli` that print, and why.
-const PRINTS: &[(&str, &str)] = &[("report/progress.rs", "lines between progress bars have to go through their drawing")];
+const PRINTS: &[(&str, &str)] =
+    &[("report/progress.rs", "lines between progress bars have to go through their drawing")];
 
 /// One row of the table in `src/lib.rs`.
 #[derive(Debug, Default)]
@@ -29,7 +30,10 @@ struct Rules {
 }
 
 fn words(cell: &str) -> BTreeSet<String> {
-    cell.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).filter(|w| !w.is_empty()).map(str::to_string).collect()
+    cell.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-'))
+        .filter(|w| !w.is_empty())
+        .map(str::to_string)
+        .collect()
 }
 
 /// `//! | module | what it is | uses | only it may name |`
@@ -139,7 +143,8 @@ fn sources() -> Vec<Source> {
 fn named(code: &str, before: &str) -> BTreeSet<String> {
     let mut out = BTreeSet::new();
     for (i, _) in code.match_indices(before) {
-        let boundary = code[..i].chars().next_back().is_none_or(|c| !(c.is_alphanumeric() || c == '_' || c == ':' || c == '$'));
+        let boundary =
+            code[..i].chars().next_back().is_none_or(|c| !(c.is_alphanumeric() || c == '_' || c == ':' || c == '$'));
         if !boundary {
             continue;
         }
@@ -199,7 +204,8 @@ fn modules_have_an_order() {
     let rules = rules();
     let mut done: BTreeSet<&str> = BTreeSet::new();
     while done.len() < rules.len() {
-        let next = rules.iter().find(|(m, r)| !done.contains(m.as_str()) && r.uses.iter().all(|u| done.contains(u.as_str())));
+        let next =
+            rules.iter().find(|(m, r)| !done.contains(m.as_str()) && r.uses.iter().all(|u| done.contains(u.as_str())));
         let Some((m, _)) = next else { panic!("a circle among the modules that are not {done:?}") };
         done.insert(m);
     }
@@ -210,8 +216,12 @@ fn crates_are_named_only_where_the_table_says() {
     let rules = rules();
     let manifest = std::fs::read_to_string(ui::root().join("Cargo.toml")).expect("readable");
     let list = manifest.split("[dependencies]").nth(1).and_then(|r| r.split("\n[").next()).expect("dependencies");
-    let crates: Vec<String> =
-        list.lines().filter_map(|l| l.split_once(" = ")).filter(|l| !l.0.starts_with('#')).map(|l| l.0.trim().replace('-', "_")).collect();
+    let crates: Vec<String> = list
+        .lines()
+        .filter_map(|l| l.split_once(" = "))
+        .filter(|l| !l.0.starts_with('#'))
+        .map(|l| l.0.trim().replace('-', "_"))
+        .collect();
     assert!(crates.len() > 10);
     let mut wrong = String::new();
     let all = sources();
@@ -283,13 +293,16 @@ fn unsafe_code_says_why_it_is_sound() {
         for (i, line) in lines.iter().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
             let block = code.contains("unsafe {") || code.contains("unsafe impl");
-            // A reason may cover a few lines that belong together.
-            let near = lines[i.saturating_sub(6)..=i].iter().any(|l| l.contains("SAFETY:"));
+            // A reason may cover the lines that belong together; the body of an unsafe function has its caller's promise.
+            let before = &lines[i.saturating_sub(12)..=i];
+            let near = before.iter().any(|l| l.contains("SAFETY:") || l.contains("unsafe fn"));
             if block && !near {
                 let _ = writeln!(wrong, "src/{}:{}: no `// SAFETY:` above", s.name, i + 1);
             }
             let function = code.contains("pub unsafe fn");
-            if function && !lines[i.saturating_sub(12)..i].iter().any(|l| l.contains("# Safety") || l.contains("SAFETY:")) {
+            if function
+                && !lines[i.saturating_sub(12)..i].iter().any(|l| l.contains("# Safety") || l.contains("SAFETY:"))
+            {
                 let _ = writeln!(wrong, "src/{}:{}: no `# Safety` section", s.name, i + 1);
             }
         }
