@@ -66,7 +66,7 @@ impl Space {
 mod tests {
     use super::super::tests::{HEAD, NASBENCH201, good};
     use super::*;
-    use crate::space::Want;
+    use crate::space::{BuildError, Want};
 
     #[test]
     fn completing_without_elaboration_is_the_same() {
