@@ -91,6 +91,16 @@ impl<'a> Elab<'a, '_> {
                         t.applied = shapes;
                     }
                 }
+                let place = &op.place;
+                // What a motif gives, used outside of it: its weights are the motif's all the same.
+                let leaves = place.path == place.owner && place.stamp != self.place.stamp && !place.owner.is_empty();
+                if leaves && self.motifs.iter().any(|(path, _)| *path == place.owner) {
+                    let owner = place.owner.clone();
+                    return self.at_site(&owner, |el| {
+                        el.stamped(&owner, op.place.stamp);
+                        el.in_place(&op, |el| el.apply_op(&op, inputs, span))
+                    });
+                }
                 self.in_place(&op, |el| el.apply_op(&op, inputs, span))
             }
             v => self.fail(

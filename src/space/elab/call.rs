@@ -405,7 +405,30 @@ impl<'a> Elab<'a, '_> {
             }
         });
         self.place = old;
+        if let Ok(Value::Op(_)) = &r
+            && !self.dry
+        {
+            // Its weights will be where the operation is applied; that takes the site of this use.
+            if let Some((_, counts)) = self.sites.last_mut()
+                && let Some(n) = counts.get_mut(&*path)
+            {
+                *n -= 1;
+            }
+            self.pending.insert(stamp, self.stamps.len() - 1);
+        }
         r
+    }
+
+    /// The first use of an operation that a motif gave has the stamp's site; later ones are stamps of their own.
+    pub(crate) fn stamped(&mut self, motif: &str, stamp: u32) {
+        if self.dry {
+            return;
+        }
+        let site = self.sites.last().map_or_else(String::new, |s| s.0.clone());
+        match self.pending.remove(&stamp) {
+            Some(at) => self.stamps[at].site = site,
+            None => self.stamps.push(Stamp { motif: motif.to_string(), site }),
+        }
     }
 
     /// Binds and compares the extents of a tensor parameter; the call's own names start at `signature` of the scope.

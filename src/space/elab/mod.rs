@@ -24,7 +24,7 @@ use crate::base::Span;
 use crate::diag::{Code, Diagnostic, codes};
 use crate::graph::{Graph, NodeId};
 use crate::sema::modules::{ItemRef, Program};
-use crate::sema::sym::{Assignment, Cmp, Num, Proof, Syms, Var as SymVar};
+use crate::sema::sym::{Assignment, Cmp, MAX_COMBINATIONS, Num, Proof, Syms, Var as SymVar, VarInfo};
 
 use super::decision::{Choice, Decision, Domain};
 use super::value::{Item, Op, Origin, Place, Tensor, Value};
@@ -156,6 +156,8 @@ pub struct Elab<'a, 'o> {
     pub stamps_of: BTreeMap<String, BTreeSet<String>>,
     /// Every use of a motif.
     pub stamps: Vec<Stamp>,
+    /// Stamps that gave an operation which was not applied yet, by their number, with their place in `stamps`.
+    pub(crate) pending: BTreeMap<u32, usize>,
     /// All repeats.
     pub repeats: Vec<CheckedRepeat>,
     /// Conditions that no candidate may satisfy.
@@ -201,6 +203,7 @@ impl<'a, 'o> Elab<'a, 'o> {
             templates: BTreeMap::new(),
             stamps_of: BTreeMap::new(),
             stamps: Vec::new(),
+            pending: BTreeMap::new(),
             repeats: Vec::new(),
             forbidden: Vec::new(),
             levels: BTreeMap::new(),
@@ -326,6 +329,8 @@ impl<'a, 'o> Elab<'a, 'o> {
                     .collect();
                 let on = if example.is_some() || names.is_empty() {
                     "it depends on extents that are not known here".to_string()
+                } else if self.few_combinations(&vars) {
+                    format!("it depends on {}, and on extents that are not known here", names.join(", "))
                 } else {
                     format!("it depends on {}, whose combinations are too many to try", names.join(", "))
                 };
@@ -339,6 +344,18 @@ impl<'a, 'o> Elab<'a, 'o> {
                 self.fail(d)
             }
         }
+    }
+
+    /// Whether these are few enough to be tried, so that it is not they who leave a proof open.
+    fn few_combinations(&self, vars: &[SymVar]) -> bool {
+        let size = |v: &SymVar| match *v {
+            SymVar::Option(d) => match self.syms.vars.get(d as usize) {
+                Some(VarInfo::Options(n)) => f64::from(*n),
+                _ => f64::INFINITY,
+            },
+            SymVar::Member(..) => 2.0,
+        };
+        vars.iter().map(size).product::<f64>() <= MAX_COMBINATIONS as f64
     }
 
     /// A counterexample in which a decision that does not exist, since another excludes it, has the value that a dry run
