@@ -21,6 +21,15 @@ impl<'a> Elab<'a, '_> {
     /// One value that equals each case where its condition holds.
     pub(crate) fn merge(&mut self, split: Split, cases: Vec<(Num, Value<'a>)>, span: Span) -> R<Value<'a>> {
         let full = cases.len();
+        if self.checking() && !self.dry && !self.errors.is_empty() {
+            for (c, _) in cases.iter().filter(|(_, v)| matches!(v, Value::Poison)) {
+                let here = self.syms.and(self.cond, *c);
+                // What always fails says nothing about the rest.
+                if here != Num::Bool(true) {
+                    self.failed = self.syms.or(self.failed, here);
+                }
+            }
+        }
         let cases: Vec<(Num, Value<'a>)> =
             cases.into_iter().filter(|(c, v)| *c != Num::Bool(false) && !matches!(v, Value::Poison)).collect();
         // The shape of a lone `none` would be that of a sibling that failed.

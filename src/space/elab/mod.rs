@@ -164,6 +164,8 @@ pub struct Elab<'a, 'o> {
     pub forbidden: Vec<(Num, Span)>,
     /// Levels of owners, from an earlier check.
     pub(crate) levels: BTreeMap<String, u32>,
+    /// Circumstances in which something failed that was reported: nothing is known of values there.
+    pub(crate) failed: Num,
     /// Set inside an operation that was declared with `share`.
     pub(crate) sharing: bool,
 }
@@ -207,6 +209,7 @@ impl<'a, 'o> Elab<'a, 'o> {
             repeats: Vec::new(),
             forbidden: Vec::new(),
             levels: BTreeMap::new(),
+            failed: Num::Bool(false),
             sharing: false,
         }
     }
@@ -304,7 +307,7 @@ impl<'a, 'o> Elab<'a, 'o> {
         if !self.checking() {
             return Ok(());
         }
-        let path = self.cond;
+        let path = self.unfailed();
         match self.syms.prove(path, condition) {
             Proof::Holds => Ok(()),
             Proof::Fails(a) => {
@@ -356,6 +359,18 @@ impl<'a, 'o> Elab<'a, 'o> {
             SymVar::Member(..) => 2.0,
         };
         vars.iter().map(size).product::<f64>() <= MAX_COMBINATIONS as f64
+    }
+
+    /// The condition of the current code without what failed before; all of it if nothing would be left.
+    fn unfailed(&mut self) -> Num {
+        if self.failed == Num::Bool(false) {
+            return self.cond;
+        }
+        let fine = self.syms.not(self.failed);
+        match self.syms.and(self.cond, fine) {
+            Num::Bool(false) => self.cond,
+            narrower => narrower,
+        }
     }
 
     /// A counterexample in which a decision that does not exist, since another excludes it, has the value that a dry run
