@@ -68,7 +68,14 @@ pub struct Checker<'e> {
 impl<'e> Checker<'e> {
     /// A checker with nothing checked.
     pub fn new(env: &'e Env) -> Self {
-        Self { env, states: BTreeMap::new(), instances: Vec::new(), diags: Vec::new(), uses: BTreeMap::new(), inherits: false }
+        Self {
+            env,
+            states: BTreeMap::new(),
+            instances: Vec::new(),
+            diags: Vec::new(),
+            uses: BTreeMap::new(),
+            inherits: false,
+        }
     }
 
     /// The index of a finished instance.
