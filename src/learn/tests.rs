@@ -55,7 +55,7 @@ fn op(l: &Learner, name: &str) -> OpUse {
 }
 
 fn random(l: &Learner, seed: u64) -> Candidate {
-    l.space.random(&mut Stream::new(seed, "test")).map_err(|e| e.diagnostic()).unwrap()
+    l.space.random(&mut Stream::new(seed, "test")).map_err(crate::space::BuildError::diagnostic).unwrap()
 }
 
 fn model(l: &Arc<Learner>, seed: u64) -> Model {
@@ -346,13 +346,14 @@ fn grow(text: &str, start: &[(&str, i64)], edit: impl Fn(&Space, &Candidate) -> 
     for (n, v) in start {
         c.values.insert((*n).into(), Choice::Int(*v));
     }
-    let c = l.space.fill(&c, &mut Stream::new(0, "fill")).map_err(|e| e.diagnostic()).unwrap();
+    let c = l.space.fill(&c, &mut Stream::new(0, "fill")).map_err(crate::space::BuildError::diagnostic).unwrap();
     let mut parent = Model::new(l.clone(), c.clone(), 1).unwrap();
     for _ in 0..2 {
         fit(&mut parent, &l, &data.search.take(64), &Plan::default()).unwrap();
     }
     let edited = edit(&l.space, &c);
-    let edited = l.space.fill(&edited, &mut Stream::new(0, "fill")).map_err(|e| e.diagnostic()).unwrap();
+    let edited =
+        l.space.fill(&edited, &mut Stream::new(0, "fill")).map_err(crate::space::BuildError::diagnostic).unwrap();
     let mut child = Model::inheriting(l.clone(), edited, 9, &parent.save(), Some(&c)).unwrap();
     let part = data.select.take(60);
     let (before, after) = (parent.outputs(&part).unwrap(), child.outputs(&part).unwrap());
@@ -366,11 +367,11 @@ fn largest(t: &Tensor) -> f32 {
 }
 
 fn expand(s: &Space, c: &Candidate, name: &str, to: i64) -> Candidate {
-    s.expand(c, name, &Choice::Int(to)).map_err(|e| e.diagnostic()).unwrap()
+    s.expand(c, name, &Choice::Int(to)).map_err(crate::space::BuildError::diagnostic).unwrap()
 }
 
 fn insert(s: &Space, c: &Candidate, at: usize) -> Candidate {
-    s.insert(c, &s.gaps(c, "**")[at]).map_err(|e| e.diagnostic()).unwrap()
+    s.insert(c, &s.gaps(c, "**")[at]).map_err(crate::space::BuildError::diagnostic).unwrap()
 }
 
 const NARROW: &[(&str, i64)] = &[("width", 3), ("kernel", 3), ("depth", 2)];
@@ -378,7 +379,8 @@ const NARROW: &[(&str, i64)] = &[("width", 3), ("kernel", 3), ("depth", 2)];
 #[test]
 fn grown_children_compute_what_their_parent_does() {
     type Edit = fn(&Space, &Candidate) -> Candidate;
-    let edits: [(&str, &[(&str, i64)], Edit); 6] = [
+    type Case<'a> = (&'a str, &'a [(&'a str, i64)], Edit);
+    let edits: [Case; 6] = [
         ("wider", NARROW, |s, c| expand(s, c, "width", 5)),
         ("larger kernels", NARROW, |s, c| expand(s, c, "kernel", 5)),
         ("kernels from a point", &[("width", 3), ("kernel", 1), ("depth", 2)], |s, c| expand(s, c, "kernel", 5)),
@@ -431,7 +433,7 @@ space s(image[N, C, H, W], classes: int) {{
     assert!(apart(&g.before, &g.after) > 1e-3);
     // A layer that was taken away is missing.
     let removed = grow(&text("conv(w, 3) >> relu"), &[("depth", 2), ("width", 4)], |s, c| {
-        s.remove(c, "layer(1).none").map_err(|e| e.diagnostic()).unwrap()
+        s.remove(c, "layer(1).none").map_err(crate::space::BuildError::diagnostic).unwrap()
     });
     assert!(matches!(removed.child.losses.as_slice(), [one] if one.starts_with("the outputs differ")));
     // A narrower child.
