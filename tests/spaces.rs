@@ -416,7 +416,7 @@ fn config(cases: u32) -> ProptestConfig {
     // names is valid: too strict, never too lax.
     let rng_seed = match ProptestConfig::default().rng_seed {
         RngSeed::Random => RngSeed::Fixed(3),
-        fixed => fixed,
+        RngSeed::Fixed(seed) => RngSeed::Fixed(seed),
     };
     ProptestConfig { cases, max_shrink_iters: 400, failure_persistence: None, rng_seed, ..ProptestConfig::default() }
 }
