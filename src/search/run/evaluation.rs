@@ -5,6 +5,7 @@
 //! kept results answering, then live. So an evaluation in the language needs no code of its own for being resumed.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -536,6 +537,18 @@ pub(super) fn data_call(f: HostFn, args: &[Value], seed: u64, span: Span) -> Res
 
 impl Host for EvaluationHost<'_> {
     fn call(&mut self, f: HostFn, args: &[Value], span: Span) -> Result<Value, Stop> {
+        // No panic may cross the program's code; what it said is the trial's reason.
+        catch_unwind(AssertUnwindSafe(|| self.serve(f, args, span))).unwrap_or_else(|payload| {
+            let said = payload.downcast_ref::<&str>().copied();
+            let said = said.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+            self.failure = Some(Failure::new(FailureKind::Panic, format!("the evaluation crashed: {said}")));
+            Err(Stop::Finished)
+        })
+    }
+}
+
+impl EvaluationHost<'_> {
+    fn serve(&mut self, f: HostFn, args: &[Value], span: Span) -> Result<Value, Stop> {
         if let Some(r) = chance(f, args, &mut self.rng, span) {
             return r;
         }

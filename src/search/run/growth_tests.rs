@@ -35,7 +35,7 @@ space growing(image[N, C, H, W], classes: int) {
 evaluation warm() {
   let net = build(candidate)
   let before = net.score(data.valid)
-  net.fit(data.train.part(0.1), 32, sgd(0.05, momentum = 0.9))
+  for _ in 0..3 { net.fit(data.train.part(0.2), 16, sgd(0.1, momentum = 0.9)) }
   report(1, net.score(data.valid))
   return { accuracy: net.score(data.valid), before: before }
 }

@@ -2,10 +2,10 @@
 
 mod candidates;
 pub mod evaluation;
-mod objects;
-pub mod strategy;
 #[cfg(test)]
 mod growth_tests;
+mod objects;
+pub mod strategy;
 #[cfg(test)]
 mod strategy_tests;
 #[cfg(test)]

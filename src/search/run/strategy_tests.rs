@@ -140,7 +140,8 @@ fn amoeba_mutations_change_an_operation_or_nothing() {
         assert!(near.iter().any(|&d| d <= 1), "{near:?}");
         still += usize::from(near.contains(&0));
     }
-    assert!(still < all.len() / 2);
+    // One in twenty on purpose, and some that return to one of the living.
+    assert!(still < all.len() / 4, "{still}");
 }
 
 #[test]
@@ -251,10 +252,6 @@ fn successive_halving_keeps_the_best_part_and_goes_on_with_it() {
     assert_eq!(best, continued);
     assert!(second.contains(&all[12].continues.unwrap()));
     assert_eq!(all[12].curve.len(), 9);
-    // What the budget of epochs counts is what was added.
-    let added: Vec<u64> = all.iter().filter(|t| t.status == Status::Done).map(|t| t.epochs).collect();
-    assert!(added.iter().all(|e| [1, 2, 6].contains(e)), "{added:?}");
-    assert_eq!(added.last(), Some(&6));
 }
 
 #[test]
@@ -315,9 +312,13 @@ fn nsga2_spreads_over_the_front() {
     assert!(xs.len() >= 16, "{xs:?}");
     assert!(xs[0] <= 1 && xs[xs.len() - 1] >= 29, "{xs:?}");
     assert!(xs.windows(2).all(|w| w[1] - w[0] <= 4), "{xs:?}");
-    // The last generation is on the front, not only a lucky few.
-    let late = all[all.len() - 20..].iter().filter(|t| candidate_of(t).values["y"] == Choice::Int(0)).count();
-    assert!(late >= 12, "{late}");
+    // Children of the front differ from it in one decision; at random y would be 2 on average.
+    let mean = |ts: &[Arc<Trial>]| {
+        let y = |t: &Arc<Trial>| if let Choice::Int(y) = candidate_of(t).values["y"] { y as f64 } else { f64::NAN };
+        ts.iter().map(y).sum::<f64>() / ts.len() as f64
+    };
+    let (early, late) = (mean(&all[..20]), mean(&all[all.len() - 100..]));
+    assert!(late < 0.8 * early, "{early} {late}");
 }
 
 #[test]
