@@ -38,7 +38,7 @@ search NAME {
   strategy  = aging_evolution(population = 8, sample = 3)
   // More is better; `[maximize(accuracy), minimize(params)]` looks for the best trade-offs.
   objective = accuracy
-  // When to stop: trials, or a time such as `10m`.
+  // When to stop: trials, or a time such as `10min`.
   budget    = trials(24)
   seed      = 1
 }

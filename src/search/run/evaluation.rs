@@ -32,6 +32,30 @@ use super::strategy::{chance, object, parse_candidate};
 /// A snapshot that nobody asked for is written no more often than this.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(10);
 
+/// Files of results that were read, by path and key column: each is read once, whatever the number of workers.
+#[derive(Default)]
+pub struct Tables(Mutex<BTreeMap<(String, String), Arc<Results>>>);
+
+/// A file of results, with the columns that hold a number in every row.
+struct Results {
+    table: Table,
+    numeric: Vec<(String, usize)>,
+}
+
+impl Tables {
+    fn get(&self, file: &str, column: &str, span: Span) -> Result<Arc<Results>, Stop> {
+        let key = (file.to_string(), column.to_string());
+        let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(t) = tables.get(&key) {
+            return Ok(t.clone());
+        }
+        let table = Table::open(std::path::Path::new(file), column, span).map_err(|d| Stop::Failed(Box::new(d)))?;
+        let place = |name: String| Some((table.columns().iter().position(|c| *c == name)?, name));
+        let numeric = table.numeric().into_iter().filter_map(place).map(|(at, name)| (name, at)).collect();
+        Ok(tables.entry(key).or_insert(Arc::new(Results { table, numeric })).clone())
+    }
+}
+
 /// The models that an evaluation built, in order.
 type Models = Vec<Arc<Mutex<Model>>>;
 
@@ -40,7 +64,7 @@ pub struct Children {
     search: Arc<Search>,
     learner: Arc<Learner>,
     split: Arc<Split>,
-    tables: Mutex<BTreeMap<(String, String), Arc<Table>>>,
+    tables: Arc<Tables>,
     /// Whether a strategy may come back to a trial, for its weights or to go on.
     keep: bool,
 }
@@ -51,7 +75,13 @@ impl Children {
         let uses = search.strategy.0.uses();
         let keep = [HostFn::Resume, HostFn::ResumeAll, HostFn::Insert, HostFn::Expand].iter().any(|f| uses.contains(f));
         let split = Arc::new(search.split.clone());
-        Self { search, learner, split, tables: Mutex::new(BTreeMap::new()), keep }
+        Self { search, learner, split, tables: Arc::default(), keep }
+    }
+
+    /// The same with tables that others have read.
+    #[must_use]
+    pub fn with_tables(self, tables: Arc<Tables>) -> Self {
+        Self { tables, ..self }
     }
 
     /// What they share.
@@ -61,6 +91,9 @@ impl Children {
 
     fn arguments(&self, c: &Candidate) -> Result<Vec<Value>, Failure> {
         let other = |d: Diagnostic| Failure::new(FailureKind::Other, d.message);
+        if self.search.evaluation.1.iter().all(|a| matches!(a, Argument::Value(_))) {
+            return Ok(self.search.evaluation.1.iter().map(given).collect());
+        }
         let extras = self.search.space.build(c, Want::Decisions).map_err(|e| other(e.diagnostic()))?.extras;
         Ok(self
             .search
@@ -68,7 +101,7 @@ impl Children {
             .1
             .iter()
             .map(|a| match a {
-                Argument::Value(v) => v.clone(),
+                Argument::Value(_) => given(a),
                 Argument::Decided(name, ty) => {
                     let x = extras.get(name).copied().unwrap_or(f64::NAN);
                     match ty {
@@ -128,24 +161,19 @@ impl Children {
             .map(Some)
             .map_err(|t| unplaced(format!("the best candidate could not be scored: {t:?}")))
     }
-
-    fn table(&self, file: &str, column: &str, span: Span) -> Result<Arc<Table>, Stop> {
-        let key = (file.to_string(), column.to_string());
-        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(t) = tables.get(&key) {
-            return Ok(t.clone());
-        }
-        let path = std::path::Path::new(file);
-        let t = Arc::new(Table::open(path, column, span).map_err(|d| Stop::Failed(Box::new(d)))?);
-        tables.insert(key, t.clone());
-        Ok(t)
-    }
 }
 
 impl Evaluator for Children {
     fn evaluate(&self, job: &Job, report: &mut dyn Report) -> Result<Metrics, Failure> {
         let stop = AtomicBool::new(false);
         self.run(job, report, &stop).map(|r| r.0)
+    }
+}
+
+fn given(a: &Argument) -> Value {
+    match a {
+        Argument::Value(v) => v.clone(),
+        Argument::Decided(..) => Value::None,
     }
 }
 
@@ -546,15 +574,11 @@ impl Host for EvaluationHost<'_> {
                 let key = fill_template(key, c, span)?;
                 let base = self.children.search.program.modules[0].dir.clone().unwrap_or_default();
                 let path = base.join(file);
-                let table = self.children.table(&path.to_string_lossy(), column, span)?;
-                let row = table.row(&key, span).map_err(|d| Stop::Failed(Box::new(d)))?;
-                let values = (table.numeric().into_iter())
-                    .filter_map(|name| {
-                        let at = table.columns().iter().position(|c| *c == name)?;
-                        Some((name, table.get(row, at)?))
-                    })
-                    .collect();
-                Ok(metrics(values))
+                let results = self.children.tables.get(&path.to_string_lossy(), column, span)?;
+                let row = results.table.row(&key, span).map_err(|d| Stop::Failed(Box::new(d)))?;
+                let get = |(name, at): &(String, usize)| Some((name.clone(), results.table.get(row, *at)?));
+                let values = results.numeric.iter().filter_map(get).collect();
+                Ok(metrics(format!("{file} {key}"), values))
             }
             HostFn::TableMetric => {
                 let m = object::<MetricsObject>(&args[0], span)?;

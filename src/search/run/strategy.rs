@@ -31,6 +31,8 @@ pub struct StrategyHost {
     pub engine: Engine,
     rng: Stream,
     keys: BTreeMap<String, String>,
+    /// The evaluation looks candidates up, so that each is evaluated under its own name even where networks are equal.
+    by_genotype: bool,
     /// Why the run cannot go on.
     pub failure: Option<Diagnostic>,
 }
@@ -39,7 +41,8 @@ impl StrategyHost {
     /// A host over a running engine.
     pub fn new(search: Arc<Search>, engine: Engine) -> Self {
         let rng = Stream::new(search.seed, "strategy");
-        Self { search, engine, rng, keys: BTreeMap::new(), failure: None }
+        let by_genotype = search.evaluation.0.uses().contains(&HostFn::TableLookup);
+        Self { search, engine, rng, keys: BTreeMap::new(), by_genotype, failure: None }
     }
 
     fn end<T>(&mut self, e: End) -> Result<T, Stop> {
@@ -98,7 +101,7 @@ impl StrategyHost {
         repeat: Option<&Value>,
         span: Span,
     ) -> Result<Job, Stop> {
-        let key = self.canonical(c).map_err(|e| failed(e, span))?;
+        let key = if self.by_genotype { c.genotype_key() } else { self.canonical(c).map_err(|e| failed(e, span))? };
         let text = candidate_json(c);
         let repeat = repeat.and_then(Value::as_int).unwrap_or(1);
         Ok(Job::new(text, key).until(until_of(until)).repeat((repeat - 1).max(0) as u32))
@@ -118,9 +121,9 @@ impl StrategyHost {
     fn open(&self, c: &Candidate, span: Span) -> Result<Option<(Decision, Candidate)>, Stop> {
         let mut c = c.clone();
         for _ in 0..10_000 {
-            match self.search.space.build(&c, Want::Decisions) {
-                Ok(_) => return Ok(None),
-                Err(BuildError::Open(d)) => return Ok(Some((*d, c))),
+            match self.search.space.next_open(&c) {
+                Ok(None) => return Ok(None),
+                Ok(Some(d)) => return Ok(Some((d, c))),
                 // What an earlier choice made impossible is open again.
                 Err(BuildError::Illegal(d, _)) => {
                     c.values.remove(&d.name);
@@ -357,7 +360,10 @@ impl Host for StrategyHost {
                 let n = search.objectives.len();
                 Ok(Value::list((0..n).map(|i| Value::Float(t.rewards.get(i).copied().unwrap_or(f64::NEG_INFINITY)))))
             }
-            HostFn::TrialMetrics => Ok(metrics(object::<Arc<Trial>>(&args[0], span)?.metrics.clone())),
+            HostFn::TrialMetrics => {
+                let t = object::<Arc<Trial>>(&args[0], span)?;
+                Ok(metrics(format!("trial {}", t.id), t.metrics.clone()))
+            }
             HostFn::TrialCurve => {
                 Ok(Value::list(object::<Arc<Trial>>(&args[0], span)?.curve.iter().map(|p| Value::Float(p.1))))
             }

@@ -85,10 +85,7 @@ impl<'a> Elab<'a, '_> {
             }
             Value::Op(op) => {
                 let op = op.clone();
-                if self.checking()
-                    && op.place.path == op.place.owner
-                    && self.templates.get(&*op.place.owner).is_some_and(|t| t.applied.is_none())
-                {
+                if self.checking() && self.templates.get(&*op.place.owner).is_some_and(|t| t.applied.is_none()) {
                     let shapes = self.known_shapes(&inputs);
                     if let Some(t) = self.templates.get_mut(&*op.place.owner) {
                         t.applied = shapes;
