@@ -287,6 +287,10 @@ pub const LATER: &[(&str, &str)] = &[
     ("topology", "topology spaces"),
 ];
 
+/// Calls that type-check but that this version does not serve, and what each needs.
+pub const UNSERVED: &[(HostFn, &str)] =
+    &[(HostFn::DataBatches, "weight sharing"), (HostFn::DataNext, "weight sharing")];
+
 /// Types whose values only later calls make.
 pub fn later_type(tag: Tag) -> Option<&'static str> {
     match tag {
