@@ -128,13 +128,18 @@ pub fn compile(search: &Arc<Search>, cpu: &Arc<Cpu>, c: &Candidate) -> Result<Ne
         Err(f) => return Err(f.reason),
     }
     let training = exec.training.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let persistent: u64 = training.as_ref().unwrap_or(&forward).inputs().map(|(id, i)| {
-        let n = training.as_ref().unwrap_or(&forward).node(id);
-        match i.role {
-            crate::graph::Role::Param(_) | crate::graph::Role::State(_) => 4 * n.len() as u64,
-            crate::graph::Role::Data | crate::graph::Role::Knob(_) => 0,
-        }
-    }).sum();
+    let persistent: u64 = training
+        .as_ref()
+        .unwrap_or(&forward)
+        .inputs()
+        .map(|(id, i)| {
+            let n = training.as_ref().unwrap_or(&forward).node(id);
+            match i.role {
+                crate::graph::Role::Param(_) | crate::graph::Role::State(_) => 4 * n.len() as u64,
+                crate::graph::Role::Data | crate::graph::Role::Knob(_) => 0,
+            }
+        })
+        .sum();
     Ok(Needs {
         params: cost::params(&forward),
         flops: cost::multiply_adds(&forward),

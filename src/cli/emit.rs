@@ -82,11 +82,7 @@ fn candidate(search: &Search, args: &BuildArgs) -> Result<Candidate, Diagnostic>
     let Some(given) = &args.candidate else {
         return search.space.random(&mut Stream::new(args.seed, "emit")).map_err(BuildError::diagnostic);
     };
-    let text = if given.trim_start().starts_with('{') {
-        given.clone()
-    } else {
-        super::load::read(Path::new(given))?
-    };
+    let text = if given.trim_start().starts_with('{') { given.clone() } else { super::load::read(Path::new(given))? };
     let wrong = |m: String| Diagnostic::unplaced(&codes::BAD_CANDIDATE, m);
     let json = serde_json::from_str(&text).map_err(|e| wrong(format!("the candidate is not JSON: {e}")))?;
     let c = Candidate::from_json(&json).map_err(wrong)?;

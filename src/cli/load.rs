@@ -55,13 +55,14 @@ pub fn read(path: &Path) -> Result<String, Diagnostic> {
                 None => d.help(format!("there is {}", listed(&files))),
             }
         }
-        ErrorKind::PermissionDenied => wrong(format!("`{name}` may not be read"))
-            .help("change its permissions, or run as a user who may read it"),
+        ErrorKind::PermissionDenied => {
+            wrong(format!("`{name}` may not be read")).help("change its permissions, or run as a user who may read it")
+        }
         _ => wrong(format!("`{name}` cannot be read: {e}")),
     })?;
     String::from_utf8(bytes).map_err(|e| {
         let upto = &e.as_bytes()[..e.utf8_error().valid_up_to()];
-        let line = upto.iter().filter(|&&b| b == b'\n').count() + 1;
+        let line = upto.split(|&b| b == b'\n').count();
         wrong(format!("`{name}` is not text in UTF-8: line {line} has the byte 0x{:02x}", e.as_bytes()[upto.len()]))
             .help("save it as UTF-8")
     })
@@ -109,10 +110,8 @@ pub fn only_file() -> Result<PathBuf, Diagnostic> {
     let mut found: Vec<PathBuf> = all.iter().filter(|p| has_search(p)).cloned().collect();
     match found.len() {
         1 => Ok(found.remove(0)),
-        0 if all.is_empty() => {
-            Err(Diagnostic::unplaced(&codes::NO_SEARCH, "there is no .nas file in this folder")
-                .help("name a file, or make a search to start from with `nasc new NAME`"))
-        }
+        0 if all.is_empty() => Err(Diagnostic::unplaced(&codes::NO_SEARCH, "there is no .nas file in this folder")
+            .help("name a file, or make a search to start from with `nasc new NAME`")),
         0 => Err(Diagnostic::unplaced(&codes::NO_SEARCH, "no .nas file in this folder has a search")
             .note(format!("there is {}", listed(&all)))
             .help("add a `search` block to one of them, or name a file elsewhere")),

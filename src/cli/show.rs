@@ -8,7 +8,7 @@ use serde_json::json;
 use super::load;
 use super::outcome::{self, Tested};
 use super::run::{program_of, reward, run_folder, stored_test};
-use super::term::{Outcome, Terminal, Trouble};
+use super::term::{Outcome, Terminal, Trouble, say};
 use super::{OK, ShowArgs};
 use crate::diag::{Diagnostic, codes};
 use crate::report::table::{duration, trials};
@@ -34,7 +34,7 @@ fn open(path: &Path) -> Result<Run, Diagnostic> {
     Ok(Run {
         info: store.info()?,
         trials: store.trials()?.into_iter().map(Arc::new).collect(),
-        tested: stored_test(&store)?,
+        tested: stored_test(&store),
         elapsed: store.elapsed()?,
         created: store.created()?,
     })
@@ -104,7 +104,12 @@ pub fn command(term: &Terminal, args: &ShowArgs) -> Outcome {
 fn summary(term: &Terminal, run: &Run, best: Option<&Trial>, name: &str) {
     let count = |s: Status| run.trials.iter().filter(|t| t.status == s).count();
     let mut parts = vec![format!("{} trials", run.trials.iter().filter(|t| t.status.is_finished()).count())];
-    let named = [(Status::Cached, "known before"), (Status::Failed, "failed"), (Status::Queued, "waiting"), (Status::Running, "running")];
+    let named = [
+        (Status::Cached, "known before"),
+        (Status::Failed, "failed"),
+        (Status::Queued, "waiting"),
+        (Status::Running, "running"),
+    ];
     parts.extend(named.iter().filter(|(s, _)| count(*s) > 0).map(|(s, word)| format!("{} {word}", count(*s))));
     parts.push(duration(run.elapsed));
     if let Some(b) = run.info.config["budget"]["trials"].as_u64() {
@@ -169,9 +174,11 @@ fn as_json(args: &ShowArgs, run: &Run, chosen: Option<&Trial>, name: &str) -> se
 fn svg(run: &Run, t: &Trial, name: &str) -> Result<String, Trouble> {
     // Where the file has changed since, its stored text still says what the candidate means.
     let (path, loaded) = program_of(&run.info, None)?;
-    let same = run.info.sources.first().is_none_or(|(_, text)| {
-        loaded.program.sources.iter().next().is_some_and(|(_, s)| *s.text == **text)
-    });
+    let same = run
+        .info
+        .sources
+        .first()
+        .is_none_or(|(_, text)| loaded.program.sources.iter().next().is_some_and(|(_, s)| *s.text == **text));
     let loaded = match run.info.sources.first() {
         Some((_, text)) if !same => load::load_text(&path, text),
         _ => loaded,
@@ -197,6 +204,6 @@ fn put(term: &Terminal, path: &Path, text: &str) -> Result<(), Diagnostic> {
         return Ok(());
     }
     load::write(path, text.as_bytes())?;
-    term.say(&format!("wrote {}", path.display()));
+    say(&format!("wrote {}", path.display()));
     Ok(())
 }

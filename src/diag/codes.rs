@@ -155,6 +155,7 @@ codes! {
     TIME_IN_DETERMINISTIC = "E1009", "a deterministic search cannot depend on time";
     RUN_EXISTS = "E1010", "there is a run already";
     RUN_FAILURE = "E1011", "the run could not be read or written";
+    ALL_FAILED = "E1012", "every candidate fails";
     FILE_UNREADABLE = "E1101", "a file that cannot be read";
     NO_SEARCH = "E1102", "nothing to search";
     UNKNOWN_SEARCH = "E1103", "no such search";

@@ -115,6 +115,9 @@ impl Space {
     /// Keeps the values that the candidate has where they are legal, drops those of decisions that do not exist, and
     /// draws the others.
     pub fn fill(&self, partial: &Candidate, rng: &mut Stream) -> Result<Candidate, BuildError> {
+        if let Some(c) = self.flat_fill(partial, rng) {
+            return Ok(c);
+        }
         // The trail in random order, with backtracking where a `forbid` holds: the first option, in a random order, that
         // can be completed is uniform over all that can.
         let mut trail: Vec<Step> = Vec::new();
@@ -170,11 +173,17 @@ impl Space {
 
     /// The decisions of a complete candidate with their values, in order.
     pub fn decisions_of(&self, c: &Candidate) -> Result<Vec<(Decision, Choice)>, BuildError> {
-        Ok(self.build(c, Want::Decisions)?.decided)
+        match self.flat_decisions(c) {
+            Some(all) => Ok(all),
+            None => Ok(self.build(c, Want::Decisions)?.decided),
+        }
     }
 
     /// The first decision for which a partial candidate has no value; `None` if it is complete.
     pub fn next_open(&self, c: &Candidate) -> Result<Option<Decision>, BuildError> {
+        if self.is_flat_for(c) {
+            return Ok(self.flat_open(c).cloned());
+        }
         match self.build(c, Want::Decisions) {
             Ok(_) => Ok(None),
             Err(BuildError::Open(d)) => Ok(Some(*d)),
@@ -214,12 +223,16 @@ impl Space {
         let mut out = Vec::new();
         let mut stack = vec![partial.clone()];
         while let Some(c) = stack.pop() {
-            match self.build(&c, Want::Decisions) {
-                Ok(b) => {
+            let built = match self.flat_open(&c).filter(|_| self.is_flat_for(&c)) {
+                Some(d) => Err(BuildError::Open(Box::new(d.clone()))),
+                None => self.decisions_of(&c),
+            };
+            match built {
+                Ok(decided) => {
                     if out.len() == limit {
                         return Ok(None);
                     }
-                    let values = b.decided.into_iter().map(|(d, v)| (d.name, v)).collect();
+                    let values = decided.into_iter().map(|(d, v)| (d.name, v)).collect();
                     out.push(Candidate { values, ..c });
                 }
                 Err(BuildError::Open(d)) => {

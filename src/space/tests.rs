@@ -25,7 +25,7 @@ fn checked(text: &str) -> (Space, Vec<String>) {
     (space, shown)
 }
 
-fn good(text: &str) -> Space {
+pub(super) fn good(text: &str) -> Space {
     let (space, errors) = checked(text);
     assert!(errors.is_empty(), "{errors:#?}");
     space
@@ -55,9 +55,9 @@ fn samples(s: &Space, n: u64) {
     }
 }
 
-const HEAD: &str = "use std.ops.*\n";
+pub(super) const HEAD: &str = "use std.ops.*\n";
 
-const NASBENCH201: &str = "
+pub(super) const NASBENCH201: &str = "
 space nasbench201(image[N, C, H, W], classes: int, width: int = 16, cells: int = 1) {
   motif cell(c: int) = assemble 4 nodes {
     edge = choose op {

@@ -7,12 +7,18 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::budget::Spent;
-use super::{Config, End, Evaluator, Event, Job, Next, Objective, Observer, Point, Status, Trial, TrialId, worker};
+use super::{
+    Config, End, Evaluator, Event, FailureKind, Job, Next, Objective, Observer, Point, Status, Trial, TrialId, worker,
+};
 use crate::diag::{Diagnostic, codes};
 use crate::store::{LogEntry, Logged, Snapshot, Store};
 
 /// So many results in a row that were known before end the search.
 const STALLED: u64 = 10_000;
+
+/// So many results, the first of a search and all failed for a reason that is neither numerical nor one of memory or a crash,
+/// end it: the evaluation is wrong, not the candidates.
+const HOPELESS: usize = 20;
 
 /// Waiting threads look at the stop flag and the clock this often.
 const TICK: Duration = Duration::from_millis(50);
@@ -50,6 +56,8 @@ pub(super) struct State {
     best: Option<usize>,
     spent: Spent,
     stalled: u64,
+    /// Some result seen is not a failure of the evaluation itself.
+    hopeful: bool,
     originals: BTreeMap<Twin, usize>,
     /// The number of the strategy's next call.
     call: u64,
@@ -104,7 +112,8 @@ impl State {
         }
         let trial = slot.trial.clone();
         self.spent.add(&trial);
-        self.stalled = if trial.status == Status::Cached { self.stalled + 1 } else { 0 };
+        self.stalled = if trial.same_as.is_some() { self.stalled + 1 } else { 0 };
+        self.hopeful |= trial.failure.as_ref().is_none_or(|f| f.kind != FailureKind::Other);
         if let Some(reward) = trial.reward()
             && self.best.and_then(|b| self.slots[b].trial.reward()).is_none_or(|best| reward > best)
         {
@@ -213,7 +222,18 @@ impl Shared {
             let what = Logged::Seen(state.slots[i].trial.id);
             self.store.log(&LogEntry { call, what }).map_err(|d| self.fail(&mut state, d))?;
             state.see(i);
-            Ok(i)
+            match &state.slots[i].trial.failure {
+                Some(f) if !state.hopeful && state.seen.len() >= HOPELESS => {
+                    let d = Diagnostic::unplaced(
+                        &codes::ALL_FAILED,
+                        format!("the first {} candidates all failed", state.seen.len()),
+                    )
+                    .note(format!("the last: {}", f.reason))
+                    .help("mend the evaluation or its arguments and start a new run");
+                    Err(self.fail(&mut state, d))
+                }
+                _ => Ok(i),
+            }
         });
         (state, result)
     }
@@ -446,6 +466,7 @@ impl Engine {
             best: None,
             spent: Spent::default(),
             stalled: 0,
+            hopeful: false,
             originals: BTreeMap::new(),
             call: 0,
             log: store.entries()?.into(),

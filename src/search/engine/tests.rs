@@ -280,6 +280,38 @@ fn an_exhausted_space_ends_a_search_that_nothing_else_ends() {
     assert_eq!(evaluator.calls.lock().unwrap().len(), 4);
 }
 
+/// Fails whatever it is asked, but for one number.
+struct Wrong(&'static str);
+
+impl Evaluator for Wrong {
+    fn evaluate(&self, job: &Job, _: &mut dyn Report) -> Result<Metrics, Failure> {
+        if &*job.candidate == self.0 {
+            return Ok(vec![("accuracy".into(), 0.5)]);
+        }
+        Err(Failure::new(FailureKind::Other, format!("there is no row `{}`", job.candidate)))
+    }
+}
+
+#[test]
+fn a_search_whose_evaluation_always_fails_ends() {
+    for (good, ends) in [("none", true), ("7", false)] {
+        let store = memory();
+        let stop = Arc::new(AtomicBool::new(false));
+        let config = Config { budget: Budget { simulated: Some(100.0), ..Budget::default() }, ..Config::default() };
+        let e = Engine::new(store, Arc::new(Wrong(good)), objective(), Arc::new(Blind), stop, config).unwrap();
+        let end = (0..100).find_map(|n| e.evaluate(job(n)).err());
+        match end {
+            Some(End::Failed(d)) if ends => {
+                assert_eq!((d.code.id, d.message.as_str()), ("E1012", "the first 20 candidates all failed"));
+                assert_eq!(d.notes, ["the last: there is no row `19`"]);
+                assert_eq!(e.finish().unwrap_err().code.id, "E1012");
+            }
+            None if !ends => assert_eq!(e.finish().unwrap().history.len(), 100),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 #[test]
 fn time_has_no_say_in_a_deterministic_search() {
     let refused = |config: Config| {

@@ -32,6 +32,30 @@ use super::strategy::{chance, object, parse_candidate};
 /// A snapshot that nobody asked for is written no more often than this.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(10);
 
+/// Files of results that were read, by path and key column: each is read once, whatever the number of workers.
+#[derive(Default)]
+pub struct Tables(Mutex<BTreeMap<(String, String), Arc<Results>>>);
+
+/// A file of results, with the columns that hold a number in every row.
+struct Results {
+    table: Table,
+    numeric: Vec<(String, usize)>,
+}
+
+impl Tables {
+    fn get(&self, file: &str, column: &str, span: Span) -> Result<Arc<Results>, Stop> {
+        let key = (file.to_string(), column.to_string());
+        let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(t) = tables.get(&key) {
+            return Ok(t.clone());
+        }
+        let table = Table::open(std::path::Path::new(file), column, span).map_err(|d| Stop::Failed(Box::new(d)))?;
+        let place = |name: String| Some((table.columns().iter().position(|c| *c == name)?, name));
+        let numeric = table.numeric().into_iter().filter_map(place).map(|(at, name)| (name, at)).collect();
+        Ok(tables.entry(key).or_insert(Arc::new(Results { table, numeric })).clone())
+    }
+}
+
 /// The models that an evaluation built, in order.
 type Models = Vec<Arc<Mutex<Model>>>;
 
@@ -40,7 +64,7 @@ pub struct Children {
     search: Arc<Search>,
     learner: Arc<Learner>,
     split: Arc<Split>,
-    tables: Mutex<BTreeMap<(String, String), Arc<Table>>>,
+    tables: Arc<Tables>,
     /// Whether a strategy may come back to a trial, for its weights or to go on.
     keep: bool,
 }
@@ -48,10 +72,17 @@ pub struct Children {
 impl Children {
     /// An evaluator for a search.
     pub fn new(search: Arc<Search>, learner: Arc<Learner>) -> Self {
-        let uses = search.strategy.0.uses();
-        let keep = [HostFn::Resume, HostFn::ResumeAll, HostFn::Insert, HostFn::Expand].iter().any(|f| uses.contains(f));
+        let strategy = &search.strategy.0;
+        let keep =
+            strategy.inherits() || [HostFn::Resume, HostFn::ResumeAll].iter().any(|f| strategy.uses().contains(f));
         let split = Arc::new(search.split.clone());
-        Self { search, learner, split, tables: Mutex::new(BTreeMap::new()), keep }
+        Self { search, learner, split, tables: Arc::default(), keep }
+    }
+
+    /// The same with tables that others have read.
+    #[must_use]
+    pub fn with_tables(self, tables: Arc<Tables>) -> Self {
+        Self { tables, ..self }
     }
 
     /// What they share.
@@ -61,6 +92,9 @@ impl Children {
 
     fn arguments(&self, c: &Candidate) -> Result<Vec<Value>, Failure> {
         let other = |d: Diagnostic| Failure::new(FailureKind::Other, d.message);
+        if self.search.evaluation.1.iter().all(|a| matches!(a, Argument::Value(_))) {
+            return Ok(self.search.evaluation.1.iter().map(given).collect());
+        }
         let extras = self.search.space.build(c, Want::Decisions).map_err(|e| other(e.diagnostic()))?.extras;
         Ok(self
             .search
@@ -68,7 +102,7 @@ impl Children {
             .1
             .iter()
             .map(|a| match a {
-                Argument::Value(v) => v.clone(),
+                Argument::Value(_) => given(a),
                 Argument::Decided(name, ty) => {
                     let x = extras.get(name).copied().unwrap_or(f64::NAN);
                     match ty {
@@ -128,24 +162,19 @@ impl Children {
             .map(Some)
             .map_err(|t| unplaced(format!("the best candidate could not be scored: {t:?}")))
     }
-
-    fn table(&self, file: &str, column: &str, span: Span) -> Result<Arc<Table>, Stop> {
-        let key = (file.to_string(), column.to_string());
-        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(t) = tables.get(&key) {
-            return Ok(t.clone());
-        }
-        let path = std::path::Path::new(file);
-        let t = Arc::new(Table::open(path, column, span).map_err(|d| Stop::Failed(Box::new(d)))?);
-        tables.insert(key, t.clone());
-        Ok(t)
-    }
 }
 
 impl Evaluator for Children {
     fn evaluate(&self, job: &Job, report: &mut dyn Report) -> Result<Metrics, Failure> {
         let stop = AtomicBool::new(false);
         self.run(job, report, &stop).map(|r| r.0)
+    }
+}
+
+fn given(a: &Argument) -> Value {
+    match a {
+        Argument::Value(v) => v.clone(),
+        Argument::Decided(..) => Value::None,
     }
 }
 
@@ -176,6 +205,18 @@ enum Kept {
 }
 
 impl Kept {
+    fn pass(self) -> Option<f64> {
+        if let Kept::Pass(x) = self { Some(x) } else { None }
+    }
+
+    fn score(self) -> Option<f64> {
+        if let Kept::Score(x) = self { Some(x) } else { None }
+    }
+
+    fn latency(self) -> Option<f64> {
+        if let Kept::Latency(x) = self { Some(x) } else { None }
+    }
+
     fn encode(self) -> [u8; 9] {
         let (tag, x) = match self {
             Kept::Pass(x) => (0, x),
@@ -282,16 +323,26 @@ impl<'a> EvaluationHost<'a> {
     }
 
     /// The kept result of a call, while a snapshot is replayed. After the last one the models get their weights.
-    fn replayed(&mut self) -> Option<Kept> {
-        let k = self.replay.pop_front()?;
-        self.kept.push(k);
+    fn replayed(&mut self, which: fn(Kept) -> Option<f64>) -> Result<Option<f64>, Stop> {
+        let Some(&k) = self.replay.front() else { return Ok(None) };
+        let found = which(k);
+        if found.is_some() {
+            self.kept.push(k);
+            self.replay.pop_front();
+        } else if self.replay.iter().any(|k| matches!(k, Kept::Pass(_))) {
+            let m = "the evaluation does not do again what it did before, so its training cannot go on";
+            return self.trouble(Trouble::Failed(m.to_string()), Span::default());
+        } else {
+            // What the evaluation did at its end when it was to stop here, such as a last score, comes later now.
+            self.replay.clear();
+        }
         if self.replay.is_empty() {
             for (m, bytes) in self.models.iter().zip(std::mem::take(&mut self.saved)) {
                 // A snapshot of an older form starts from fresh weights instead.
                 let _ = m.lock().unwrap_or_else(PoisonError::into_inner).restore(&bytes);
             }
         }
-        Some(k)
+        Ok(found)
     }
 
     fn point(&mut self, step: u64, value: f64) -> Result<(), Stop> {
@@ -365,7 +416,7 @@ impl<'a> EvaluationHost<'a> {
 
     fn fit(&mut self, args: &[Value], span: Span) -> Result<Value, Stop> {
         let model = Self::model(&args[0], span)?;
-        if let Some(Kept::Pass(x)) = self.replayed() {
+        if let Some(x) = self.replayed(Kept::pass)? {
             return Ok(Value::Float(x));
         }
         let d = object::<DataObject>(&args[1], span)?;
@@ -463,19 +514,36 @@ impl Host for EvaluationHost<'_> {
                 let c = object::<Candidate>(&args[0], span)?.clone();
                 let learner = self.children.learner.clone();
                 let seed = self.job.seed;
-                let parent = self.job.parent.and_then(|p| self.report.snapshot_of(p));
-                let own = match args.get(1) {
+                let from_model = match args.get(1) {
                     Some(Value::Opaque(_)) => {
                         Some(Self::model(&args[1], span)?.lock().unwrap_or_else(PoisonError::into_inner).save())
                     }
-                    _ => parent.and_then(|s| decode(&s.data)?.1.into_iter().next_back()),
+                    _ => None,
                 };
-                let made = match own {
-                    Some(bytes) => Model::inheriting(learner, c, seed, &bytes),
+                // The parent's candidate, since its weights may be those of an equal one.
+                let mut made_from = None;
+                let saved = match (from_model, self.job.parent) {
+                    (Some(bytes), _) => Some(bytes),
+                    (None, Some(p)) => {
+                        made_from = self.report.candidate_of(p).and_then(|text| parse_candidate(&text, span).ok());
+                        let snapshot = self.report.snapshot_of(p);
+                        let bytes = snapshot.and_then(|s| decode(&s.data)?.1.into_iter().next_back());
+                        if bytes.is_none() && self.replay.is_empty() {
+                            self.report.log(&format!("trial {p} left no weights, so this one starts fresh"));
+                        }
+                        bytes
+                    }
+                    (None, None) => None,
+                };
+                let made = match saved {
+                    Some(bytes) => Model::inheriting(learner, c, seed, &bytes, made_from.as_ref()),
                     None => Model::new(learner, c, seed),
                 };
                 match made {
                     Ok(m) => {
+                        if self.replay.is_empty() {
+                            m.losses.iter().for_each(|l| self.report.log(l));
+                        }
                         let key = format!("model {}", self.models.len());
                         let m = Arc::new(Mutex::new(m));
                         self.models.push(m.clone());
@@ -487,7 +555,7 @@ impl Host for EvaluationHost<'_> {
             HostFn::ModelFit => self.fit(args, span),
             HostFn::ModelScore => {
                 let model = Self::model(&args[0], span)?;
-                if let Some(Kept::Score(x)) = self.replayed() {
+                if let Some(x) = self.replayed(Kept::score)? {
                     return Ok(Value::Float(x));
                 }
                 let part = part_of(object::<DataObject>(&args[1], span)?, span)?;
@@ -503,7 +571,7 @@ impl Host for EvaluationHost<'_> {
             }
             HostFn::ModelLatency => {
                 let model = Self::model(&args[0], span)?;
-                if let Some(Kept::Latency(x)) = self.replayed() {
+                if let Some(x) = self.replayed(Kept::latency)? {
                     return Ok(Value::Float(x));
                 }
                 let batch = args.get(1).and_then(Value::as_int).unwrap_or(1).max(1) as usize;
@@ -536,7 +604,12 @@ impl Host for EvaluationHost<'_> {
                 self.point(self.step, value)?;
                 Ok(Value::None)
             }
-            HostFn::Log => Ok(Value::None),
+            HostFn::Log => {
+                if self.replay.is_empty() {
+                    self.report.log(&args[0].to_string());
+                }
+                Ok(Value::None)
+            }
             HostFn::TableLookup => {
                 let c = object::<Candidate>(&args[0], span)?;
                 let (Some(file), Some(column), Some(key)) = (args[1].as_str(), args[2].as_str(), args[3].as_str())
@@ -546,15 +619,11 @@ impl Host for EvaluationHost<'_> {
                 let key = fill_template(key, c, span)?;
                 let base = self.children.search.program.modules[0].dir.clone().unwrap_or_default();
                 let path = base.join(file);
-                let table = self.children.table(&path.to_string_lossy(), column, span)?;
-                let row = table.row(&key, span).map_err(|d| Stop::Failed(Box::new(d)))?;
-                let values = (table.numeric().into_iter())
-                    .filter_map(|name| {
-                        let at = table.columns().iter().position(|c| *c == name)?;
-                        Some((name, table.get(row, at)?))
-                    })
-                    .collect();
-                Ok(metrics(values))
+                let results = self.children.tables.get(&path.to_string_lossy(), column, span)?;
+                let row = results.table.row(&key, span).map_err(|d| Stop::Failed(Box::new(d)))?;
+                let get = |(name, at): &(String, usize)| Some((name.clone(), results.table.get(row, *at)?));
+                let values = results.numeric.iter().filter_map(get).collect();
+                Ok(metrics(format!("{file} {key}"), values))
             }
             HostFn::TableMetric => {
                 let m = object::<MetricsObject>(&args[0], span)?;

@@ -68,8 +68,8 @@ pub fn decision(d: DecisionObject) -> Value {
     Value::Opaque(Opaque::new(Tag::Decision, key, d))
 }
 
-pub fn metrics(m: Vec<(String, f64)>) -> Value {
-    let key = format!("{m:?}");
+/// Numbers, under a key that tells where they come from.
+pub fn metrics(key: String, m: Vec<(String, f64)>) -> Value {
     Value::Opaque(Opaque::new(Tag::Metrics, key, MetricsObject(m)))
 }
 

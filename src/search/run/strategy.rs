@@ -31,6 +31,8 @@ pub struct StrategyHost {
     pub engine: Engine,
     rng: Stream,
     keys: BTreeMap<String, String>,
+    /// The evaluation looks candidates up, so that each is evaluated under its own name even where networks are equal.
+    by_genotype: bool,
     /// Why the run cannot go on.
     pub failure: Option<Diagnostic>,
 }
@@ -39,7 +41,8 @@ impl StrategyHost {
     /// A host over a running engine.
     pub fn new(search: Arc<Search>, engine: Engine) -> Self {
         let rng = Stream::new(search.seed, "strategy");
-        Self { search, engine, rng, keys: BTreeMap::new(), failure: None }
+        let by_genotype = search.evaluation.0.uses().contains(&HostFn::TableLookup);
+        Self { search, engine, rng, keys: BTreeMap::new(), by_genotype, failure: None }
     }
 
     fn end<T>(&mut self, e: End) -> Result<T, Stop> {
@@ -58,6 +61,11 @@ impl StrategyHost {
         let key = canonical_key(&self.search, c)?;
         self.keys.insert(genotype, key.clone());
         Ok(key)
+    }
+
+    /// The trial that was trained: of equal ones the first, which has the weights.
+    fn trained(&self, t: &Arc<Trial>) -> Arc<Trial> {
+        t.same_as.and_then(|id| self.engine.trial(id)).unwrap_or_else(|| t.clone())
     }
 
     /// The share of the budget that is used: a function of the results seen, and of the clock only where it limits.
@@ -98,7 +106,7 @@ impl StrategyHost {
         repeat: Option<&Value>,
         span: Span,
     ) -> Result<Job, Stop> {
-        let key = self.canonical(c).map_err(|e| failed(e, span))?;
+        let key = if self.by_genotype { c.genotype_key() } else { self.canonical(c).map_err(|e| failed(e, span))? };
         let text = candidate_json(c);
         let repeat = repeat.and_then(Value::as_int).unwrap_or(1);
         Ok(Job::new(text, key).until(until_of(until)).repeat((repeat - 1).max(0) as u32))
@@ -118,9 +126,9 @@ impl StrategyHost {
     fn open(&self, c: &Candidate, span: Span) -> Result<Option<(Decision, Candidate)>, Stop> {
         let mut c = c.clone();
         for _ in 0..10_000 {
-            match self.search.space.build(&c, Want::Decisions) {
-                Ok(_) => return Ok(None),
-                Err(BuildError::Open(d)) => return Ok(Some((*d, c))),
+            match self.search.space.next_open(&c) {
+                Ok(None) => return Ok(None),
+                Ok(Some(d)) => return Ok(Some((d, c))),
                 // What an earlier choice made impossible is open again.
                 Err(BuildError::Illegal(d, _)) => {
                     c.values.remove(&d.name);
@@ -194,7 +202,7 @@ pub fn canonical_key(search: &Search, c: &Candidate) -> Result<String, BuildErro
 
 /// A candidate as the store keeps it: its decisions, and where its edits came from.
 pub fn candidate_json(c: &Candidate) -> String {
-    c.to_json().to_string()
+    c.to_stored_json().to_string()
 }
 
 pub(super) fn parse_candidate(text: &str, span: Span) -> Result<Candidate, Stop> {
@@ -334,7 +342,7 @@ impl Host for StrategyHost {
             HostFn::ResumeAll => {
                 let mut jobs = Vec::new();
                 for v in args[0].as_list().unwrap_or_default() {
-                    jobs.push(Job::resume(object::<Arc<Trial>>(v, span)?, until_of(args.get(1))));
+                    jobs.push(Job::resume(&self.trained(object::<Arc<Trial>>(v, span)?), until_of(args.get(1))));
                 }
                 match self.engine.evaluate_all(jobs) {
                     Ok(ts) => Ok(Value::list(ts.into_iter().map(trial))),
@@ -342,7 +350,7 @@ impl Host for StrategyHost {
                 }
             }
             HostFn::Resume => {
-                let job = Job::resume(object::<Arc<Trial>>(&args[0], span)?, until_of(args.get(1)));
+                let job = Job::resume(&self.trained(object::<Arc<Trial>>(&args[0], span)?), until_of(args.get(1)));
                 match self.engine.evaluate(job) {
                     Ok(t) => Ok(trial(t)),
                     Err(e) => self.end(e),
@@ -357,7 +365,10 @@ impl Host for StrategyHost {
                 let n = search.objectives.len();
                 Ok(Value::list((0..n).map(|i| Value::Float(t.rewards.get(i).copied().unwrap_or(f64::NEG_INFINITY)))))
             }
-            HostFn::TrialMetrics => Ok(metrics(object::<Arc<Trial>>(&args[0], span)?.metrics.clone())),
+            HostFn::TrialMetrics => {
+                let t = object::<Arc<Trial>>(&args[0], span)?;
+                Ok(metrics(format!("trial {}", t.id), t.metrics.clone()))
+            }
             HostFn::TrialCurve => {
                 Ok(Value::list(object::<Arc<Trial>>(&args[0], span)?.curve.iter().map(|p| Value::Float(p.1))))
             }
@@ -367,7 +378,10 @@ impl Host for StrategyHost {
                 Status::Queued | Status::Running => "stopped",
             })),
             HostFn::TrialCandidate => {
-                Ok(candidate(parse_candidate(&object::<Arc<Trial>>(&args[0], span)?.candidate, span)?))
+                let mut c = parse_candidate(&object::<Arc<Trial>>(&args[0], span)?.candidate, span)?;
+                // Edits from here on are edits of what was trained.
+                c.lineage.clear();
+                Ok(candidate(c))
             }
             HostFn::TrialId => Ok(Value::Int(object::<Arc<Trial>>(&args[0], span)?.id.0 as i64)),
             HostFn::TrialEpochs => Ok(Value::Int(object::<Arc<Trial>>(&args[0], span)?.curve.len() as i64)),
@@ -425,7 +439,7 @@ impl Host for StrategyHost {
             HostFn::Encoding => {
                 Ok(Value::list(space.encoding(object::<Candidate>(&args[0], span)?).into_iter().map(Value::Float)))
             }
-            HostFn::Json => Ok(Value::str(candidate_json(object::<Candidate>(&args[0], span)?))),
+            HostFn::Json => Ok(Value::str(object::<Candidate>(&args[0], span)?.to_json().to_string())),
 
             HostFn::DecisionName => Ok(Value::str(object::<DecisionObject>(&args[0], span)?.decision.name.as_str())),
             HostFn::DecisionKind => Ok(Value::str(object::<DecisionObject>(&args[0], span)?.decision.kind())),
