@@ -174,9 +174,11 @@ fn mutate(c: candidate, selector: string = "**") -> candidate {
   c.set(d, d.redraw()).fill()
 }
 
-// AmoebaNet (Real et al. 2018): an operation or a hidden state changes, or, one time in twenty, nothing does.
+// AmoebaNet (Real et al. 2018, section 3.2): an operation or a hidden state changes, or, one time in twenty, nothing does. Of a
+// space that has only one of the two, that one changes.
 fn amoeba(c: candidate) -> candidate {
-  if flip(0.05) { c } else { mutate(c, draw(["**.op", "**.inputs"])) }
+  let kinds = [kind for kind in ["**.op", "**.input*"] if len(c.decisions(kind)) > 0]
+  if flip(0.05) || len(kinds) == 0 { c } else { mutate(c, draw(kinds)) }
 }
 
 // Every candidate that differs in one decision.
