@@ -1,5 +1,10 @@
 //! The integration tests, in one binary.
 
+mod cli;
+mod docs;
+mod fuzz;
 mod pages;
+mod programs;
 mod spaces;
+mod tidy;
 mod ui;

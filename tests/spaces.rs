@@ -51,6 +51,8 @@ enum Shape {
     Parallel(Vec<Op>, u32),
     /// A tree of this depth: leaf, and what follows two subtrees.
     Tree(Op, Op, u32),
+    /// A motif of its own, used twice, and a variable that it sees.
+    Nested(Op, Op),
     /// States that read earlier ones.
     States(u32, Amount, Op, Output),
 }
@@ -127,6 +129,7 @@ fn shape(uses: usize, mismatch: bool) -> BoxedStrategy<Shape> {
         2 => o().prop_map(Shape::Residual),
         1 => (prop::collection::vec(o(), 2..4), 1..3u32).prop_map(|(xs, lo)| Shape::Parallel(xs, lo)),
         1 => (o(), o(), 1..3u32).prop_map(|(a, b, d)| Shape::Tree(a, b, d)),
+        1 => (o(), o()).prop_map(|(a, b)| Shape::Nested(a, b)),
         2 => (1..4u32, amount, o(), output).prop_map(|(n, a, f, out)| Shape::States(n, a, f, out)),
     ]
     .boxed()
@@ -220,6 +223,12 @@ impl Printer<'_> {
                     "  block {t}(y[..], depth: int) = if depth == 0 {{ y >> {leaf} }} else {{ choose {d} {{\n      leaf: y >> {other}\n    | add: ({t}(y, depth - 1) + {t}(y, depth - 1)) >> {after}\n  }} }}\n"
                 );
                 (stmts, format!("{x} >> {t}({depth})"))
+            }
+            Shape::Nested(inside, after) => {
+                let (m, w) = (self.name(), self.name());
+                let (inside, after) = (self.op(inside), self.op(after));
+                let stmts = format!("  let {w} = {C}\n  motif {m}(y[..]) = y >> {inside} >> conv({w}, 1)\n");
+                (stmts, format!("{x} >> {m} >> {after} >> {m}"))
             }
             Shape::States(n, amount, f, out) => {
                 let (d, states, at) = (self.name(), self.name(), self.name());
@@ -356,39 +365,51 @@ fn counted(space: &Space, source: &str) {
     }
 }
 
-/// The partial candidate that a note names: `it happens when d1 = a0, d2 has 0, 1`.
+/// A partial candidate that a note names: `it happens when d1 = a0, d2 has 0, 1, d2 lacks 2`.
 fn named(space: &Space, d: &Diagnostic) -> Option<Candidate> {
     let list = d.notes.iter().find_map(|n| n.strip_prefix("it happens when "))?;
-    let mut entries: Vec<(String, Vec<String>, bool)> = Vec::new();
+    let mut entries: Vec<(&str, &str, Vec<&str>)> = Vec::new();
     for piece in list.split(", ") {
-        if let Some((name, value)) = piece.split_once(" = ") {
-            entries.push((name.to_string(), vec![value.to_string()], false));
-        } else if let Some((name, first)) = piece.split_once(" has ") {
-            entries.push((name.to_string(), vec![first.to_string()], true));
-        } else {
-            entries.last_mut()?.1.push(piece.to_string());
+        match [" = ", " has ", " lacks "].into_iter().find_map(|verb| Some((verb, piece.split_once(verb)?))) {
+            Some((verb, (name, first))) => entries.push((name, verb.trim(), vec![first])),
+            None => entries.last_mut()?.2.push(piece),
         }
     }
     let mut c = Candidate::default();
-    for (name, values, many) in entries {
-        let known = space.checked(&name).unwrap_or_else(|| panic!("the note names `{name}`, which is no decision"));
-        let options = match &known.decision.domain {
-            Domain::One { options, .. } | Domain::Subset { options, .. } => options,
-            Domain::Real { .. } => return None,
-        };
-        let chosen: Vec<Choice> =
-            values.iter().map(|v| options.iter().find(|o| o.to_string() == *v).cloned()).collect::<Option<_>>()?;
-        let value = if many { Choice::Many(chosen) } else { chosen[0].clone() };
-        // Further elements of a subset may be needed to make it legal; the note does not name them.
-        if !known.decision.domain.contains(&value) {
+    let mut lacking: Vec<(&str, Vec<Choice>)> = Vec::new();
+    for (name, verb, values) in entries {
+        let known = space.checked(name).unwrap_or_else(|| panic!("the note names `{name}`, which is no decision"));
+        let (Domain::One { options, .. } | Domain::Subset { options, .. }) = &known.decision.domain else {
             return None;
+        };
+        let chosen: Vec<Choice> = (values.iter())
+            .map(|v| options.iter().find(|o| o.to_string() == *v).cloned())
+            .collect::<Option<_>>()
+            .unwrap_or_else(|| panic!("`{name}` has no option of {values:?}"));
+        match verb {
+            "=" => drop(c.values.insert(name.to_string(), chosen[0].clone())),
+            "has" => drop(c.values.insert(name.to_string(), Choice::Many(chosen))),
+            _ => lacking.push((name, chosen)),
         }
-        c.values.insert(name, value);
     }
-    Some(c)
+    // Whatever else a subset has must not matter; it takes what makes it legal.
+    for (name, without) in lacking {
+        c.values.entry(name.to_string()).or_insert(Choice::Many(Vec::new()));
+        let Domain::Subset { options, lo, .. } = &space.checked(name)?.decision.domain else { return None };
+        let Some(Choice::Many(has)) = c.values.get_mut(name) else { return None };
+        for o in options {
+            if has.len() < *lo && !without.contains(o) && !has.contains(o) {
+                has.push(o.clone());
+            }
+        }
+    }
+    let legal = c.values.iter().all(|(n, v)| space.checked(n).is_some_and(|d| d.decision.domain.contains(v)));
+    legal.then_some(c)
 }
 
+/// `PROPTEST_CASES` asks for more.
 fn config(cases: u32) -> ProptestConfig {
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { ProptestConfig::default().cases } else { cases };
     ProptestConfig { cases, max_shrink_iters: 400, failure_persistence: None, ..ProptestConfig::default() }
 }
 

@@ -80,7 +80,7 @@ fn expectations(text: &str) -> Vec<Expected> {
 }
 
 /// The differences between what is expected and what was found; empty if there are none.
-fn differences(text: &str, sources: &Sources, found: &[Diagnostic]) -> String {
+pub fn differences(text: &str, sources: &Sources, found: &[Diagnostic]) -> String {
     let mut open = expectations(text);
     let mut out = String::new();
     for d in found {

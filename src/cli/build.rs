@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::ahead::{self, Needs};
 use super::load;
-use super::term::{self, Outcome, Terminal, Trouble};
+use super::term::{self, Outcome, Terminal, Trouble, say};
 use super::{BuildArgs, ERRORS, OK, check, emit};
 use crate::base::rng::Stream;
 use crate::diag::{Diagnostic, codes};
@@ -166,7 +166,7 @@ pub fn command(term: &Terminal, args: &BuildArgs) -> Outcome {
     if term::has_errors(&checked.diagnostics) {
         let summary = term::counted(&checked.diagnostics);
         term.diagnostics(&checked.diagnostics, sources);
-        term.say(&summary.unwrap_or_default());
+        say(&summary.unwrap_or_default());
         return Ok(ERRORS);
     }
     term.diagnostics(&checked.diagnostics, sources);
@@ -187,7 +187,7 @@ fn build(term: &Terminal, search: &Arc<Search>, file: &Path, args: &BuildArgs) -
     let (all, complete) = candidates(&search.space, args.exhaustive, args.sample, args.seed)?;
     let cpu = executor(search);
     let workers = args.workers.map_or_else(cores, usize::from);
-    term.say(&format!(
+    say(&format!(
         "{}: {}; compiling {} of them",
         search.name,
         check::describe(&search.space),
@@ -225,25 +225,27 @@ fn build(term: &Terminal, search: &Arc<Search>, file: &Path, args: &BuildArgs) -
     let line = |name: &str, text: String| term.out(&format!("{:<13} {text}\n", bold.apply_to(name)));
     line("search", search.name.clone());
     line("space", format!("{}: {}", search.space.name(), check::describe(&search.space)));
-    line(
-        "compiled",
-        if complete {
-            format!("all {}", needs.len())
-        } else {
-            format!("{} candidates, every option among them", needs.len())
-        },
-    );
-    line("parameters", format!("{}{of}", show_range(params, |n| short(n as f64))));
-    line("multiply-adds", format!("{} for one example", show_range(flops, |n| short(n as f64))));
-    line("memory", format!("{} for one child", show_range(memory, bytes)));
-    line(
-        "kernels",
-        format!(
-            "{} for {programs} programs, {} of compilation",
-            stats.kernels,
-            duration(stats.compile_ns as f64 / 1e9)
-        ),
-    );
+    if !needs.is_empty() {
+        line(
+            "compiled",
+            if complete {
+                format!("all {}", needs.len())
+            } else {
+                format!("{} candidates, every option among them", needs.len())
+            },
+        );
+        line("parameters", format!("{}{of}", show_range(params, |n| short(n as f64))));
+        line("multiply-adds", format!("{} for one example", show_range(flops, |n| short(n as f64))));
+        line("memory", format!("{} for one child", show_range(memory, bytes)));
+        line(
+            "kernels",
+            format!(
+                "{} for {programs} programs, {} of compilation",
+                stats.kernels,
+                duration(stats.compile_ns as f64 / 1e9)
+            ),
+        );
+    }
     line("time", format!("{} on {workers} threads", duration(seconds)));
     line("written", format!("{}", folder.display()));
     if failures.is_empty() {
@@ -291,6 +293,7 @@ fn write_folder(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::search::engine::{Evaluator, Unrecorded};
     use crate::sema::modules::Program;
 
     fn search(text: &str) -> Arc<Search> {
@@ -306,6 +309,7 @@ mod tests {
 
     const SPACE: &str = "
 use std.ops.*
+use std.evaluations.train
 space s(image[N, C, H, W], classes: int) {
   let k = choose kernel from [1, 3, 5]
   let y = image >> conv(4, k)
@@ -340,7 +344,6 @@ search q { data = digits() space = s() evaluate = train(epochs = 1) }";
         // A real evaluation finds all of its kernels.
         let children = crate::search::run::children(&s, cpu.clone());
         let job = crate::search::engine::Job::new(c.to_json().to_string(), "k");
-        use crate::search::engine::{Evaluator, Unrecorded};
         children.evaluate(&job, &mut Unrecorded).unwrap();
         assert_eq!(cpu.stats().compiled, compiled, "a kernel was not compiled ahead");
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 
 use super::load::{self, Loaded};
-use super::term::{self, Outcome, Terminal};
+use super::term::{self, Outcome, Terminal, say};
 use super::{CheckArgs, ERRORS, OK};
 use crate::base::Span;
 use crate::diag::json::to_json;
@@ -237,7 +237,7 @@ pub fn command(term: &Terminal, args: &CheckArgs) -> Outcome {
         }
     }
     if let Some(n) = term::counted(&checked.diagnostics) {
-        term.say(&n);
+        say(&n);
     } else if listed.is_empty() {
         term.out("no errors\n");
     }

@@ -1,5 +1,7 @@
 //! `nasc explain`: what a code means.
 
+use std::fmt::Write;
+
 use console::Style;
 
 use super::OK;
@@ -18,9 +20,9 @@ pub fn command(term: &Terminal, code: Option<&str>) -> Outcome {
         for c in codes::ALL {
             if c.id[..3] != *group {
                 group = &c.id[..3];
-                text.push_str(&format!("\n{}\n", bold.apply_to(group_title(group))));
+                let _ = writeln!(text, "\n{}", bold.apply_to(group_title(group)));
             }
-            text.push_str(&format!("  {}  {}\n", c.id, c.title));
+            let _ = writeln!(text, "  {}  {}", c.id, c.title);
         }
         term.out(text.trim_start_matches('\n'));
         return Ok(OK);
@@ -80,7 +82,7 @@ fn page(markdown: &str, width: usize, style: &Style) -> String {
         }
         if fenced {
             let text = format!("    {line}");
-            out.push_str(&format!("{}\n", style.clone().cyan().apply_to(text.trim_end())));
+            let _ = writeln!(out, "{}", style.clone().cyan().apply_to(text.trim_end()));
             continue;
         }
         let heading = line.trim_start_matches('#');
@@ -93,7 +95,7 @@ fn page(markdown: &str, width: usize, style: &Style) -> String {
             }
             _ if heading.len() < line.len() => {
                 flush(&mut prose, &mut out);
-                out.push_str(&format!("{}\n", style.clone().bold().apply_to(heading.trim())));
+                let _ = writeln!(out, "{}", style.clone().bold().apply_to(heading.trim()));
             }
             text => {
                 if text.starts_with("- ") {
@@ -180,8 +182,8 @@ mod tests {
                 assert!(wide <= 60 || !line.trim().contains(' ') || line.contains('`'), "{}: {line}", c.id);
             }
             let words = |s: &str| s.split_whitespace().map(|w| w.replace("**", "")).collect::<Vec<_>>();
-            let plain: String = c.page.lines().filter(|l| !l.starts_with("```")).map(|l| format!("{l}\n")).collect();
-            assert_eq!(words(&text), words(&plain), "nothing is lost in {}", c.id);
+            let plain: Vec<&str> = c.page.lines().filter(|l| !l.starts_with("```")).collect();
+            assert_eq!(words(&text), words(&plain.join("\n")), "nothing is lost in {}", c.id);
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use super::term::{Outcome, Terminal};
+use super::term::{Terminal, say};
 use super::{ERRORS, FmtArgs, OK, load};
 use crate::base::Sources;
 use crate::syntax::print::format;
 
 /// `nasc fmt`
-pub fn command(term: &Terminal, args: &FmtArgs) -> Outcome {
+pub fn command(term: &Terminal, args: &FmtArgs) -> u8 {
     let mut code = OK;
     for path in &args.files {
         // One file that cannot be formatted does not keep the others from it.
@@ -21,7 +21,7 @@ pub fn command(term: &Terminal, args: &FmtArgs) -> Outcome {
             }
         }
     }
-    Ok(code)
+    code
 }
 
 /// Whether all is well.
@@ -41,7 +41,7 @@ fn one(term: &Terminal, path: &Path, check: bool) -> Result<bool, super::term::T
         term.out(&new);
     } else if new != text {
         load::write(path, new.as_bytes())?;
-        term.say(&format!("formatted {}", path.display()));
+        say(&format!("formatted {}", path.display()));
     }
     Ok(true)
 }

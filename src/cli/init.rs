@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::OK;
 use super::load;
-use super::term::{Outcome, Terminal};
+use super::term::{Outcome, Terminal, say};
 use crate::diag::{Diagnostic, codes};
 
 /// The starter; `NAME` is replaced.
@@ -30,7 +30,7 @@ pub fn command(term: &Terminal, name: &str) -> Outcome {
     load::write(&file, STARTER.replace("NAME", &word).as_bytes())?;
     load::write(&folder.join(".gitignore"), b"*.run/\n*.build/\n")?;
     term.out(&format!("{}\n", file.display()));
-    term.say(&format!("now: cd {name} && nasc run"));
+    say(&format!("now: cd {name} && nasc run"));
     Ok(OK)
 }
 

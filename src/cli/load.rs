@@ -62,7 +62,7 @@ pub fn read(path: &Path) -> Result<String, Diagnostic> {
     })?;
     String::from_utf8(bytes).map_err(|e| {
         let upto = &e.as_bytes()[..e.utf8_error().valid_up_to()];
-        let line = upto.iter().filter(|&&b| b == b'\n').count() + 1;
+        let line = upto.split(|&b| b == b'\n').count();
         wrong(format!("`{name}` is not text in UTF-8: line {line} has the byte 0x{:02x}", e.as_bytes()[upto.len()]))
             .help("save it as UTF-8")
     })

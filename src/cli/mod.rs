@@ -14,6 +14,7 @@ mod sample;
 mod show;
 mod term;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -232,7 +233,7 @@ struct RunArgs {
     seed: Option<u64>,
     /// Go on with a run: the last of this search, or the one named.
     #[arg(long, value_name = "RUN", num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    resume: Option<PathBuf>,
+    resume: Option<OsString>,
     /// The run's name; its folder is NAME.run.
     #[arg(long, value_name = "NAME", conflicts_with = "resume")]
     name: Option<String>,
@@ -342,7 +343,7 @@ pub fn main() -> ExitCode {
         Command::Run(a) => run::command(&term, a),
         Command::Sample(a) => sample::command(&term, a),
         Command::Show(a) => show::command(&term, a),
-        Command::Fmt(a) => fmt::command(&term, a),
+        Command::Fmt(a) => Ok(fmt::command(&term, a)),
         Command::Explain { code } => explain::command(&term, code.as_deref()),
         Command::New { name } => init::command(&term, name),
         Command::Completions { shell } => {

@@ -51,6 +51,7 @@ pub fn trial(term: &Terminal, t: &Trial, heading: &str, tested: Option<&Tested>)
             .map(|(k, v)| {
                 let v = match v {
                     Json::String(s) => s,
+                    Json::Number(n) if n.is_f64() => short(n.as_f64().unwrap_or(f64::NAN)),
                     other => other.to_string(),
                 };
                 (k, v)

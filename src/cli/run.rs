@@ -1,5 +1,6 @@
 //! `nasc run`: a search from its file to its result.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::load::{self, Loaded};
 use super::outcome::{self, RESULT, Tested};
-use super::term::{self, Outcome, Terminal, Trouble};
+use super::term::{self, Outcome, Terminal, Trouble, say};
 use super::{ERRORS, INTERRUPTED, OK, RunArgs, build, check};
 use crate::diag::{Diagnostic, codes};
 use crate::learn::step::Target;
@@ -68,18 +69,17 @@ pub fn program_of(stored: &RunInfo, file: Option<&Path>) -> Result<(PathBuf, Loa
 }
 
 fn prepare(term: &Terminal, args: &RunArgs) -> Result<Plan, Trouble> {
-    let named = args.resume.as_deref().filter(|r| !r.as_os_str().is_empty()).map(run_folder);
+    let named = args.resume.as_deref().filter(|r| !r.is_empty()).map(|r| run_folder(Path::new(r)));
     let stored = match &named {
         Some(folder) => Some(Store::open_read_only(folder)?.info()?),
         None => None,
     };
-    let (file, loaded) = match &stored {
-        Some(info) => program_of(info, args.file.as_deref())?,
-        None => {
-            let file = args.file.clone().map_or_else(load::only_file, Ok)?;
-            let loaded = load::load(&file)?;
-            (file, loaded)
-        }
+    let (file, loaded) = if let Some(info) = &stored {
+        program_of(info, args.file.as_deref())?
+    } else {
+        let file = args.file.clone().map_or_else(load::only_file, Ok)?;
+        let loaded = load::load(&file)?;
+        (file, loaded)
     };
     let program = &loaded.program;
     let mut found = loaded.diagnostics.clone();
@@ -174,7 +174,6 @@ impl Observer for Watch {
         self.progress.event(event);
         if let (true, Event::Finished(t)) = (self.json, event) {
             let _guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-            use std::io::Write;
             let mut out = std::io::stdout().lock();
             // Whoever read them may be gone; the search goes on, and its results are stored.
             let _ = writeln!(out, "{}", t.to_json()).and_then(|()| out.flush());
@@ -229,7 +228,7 @@ pub fn command(term: &Terminal, args: &RunArgs) -> Outcome {
         (false, None) => Mode::Plain,
     };
     if !args.json {
-        term.say(&announce(&plan, workers));
+        say(&announce(&plan, workers));
     }
     let watch =
         Arc::new(Watch { progress: Progress::new(mode, search.budget.trials), json: args.json, lock: Mutex::new(()) });
@@ -243,12 +242,12 @@ pub fn command(term: &Terminal, args: &RunArgs) -> Outcome {
     let all = &finished.outcome.history;
     let resume = format!("nasc run {} --resume={}", plan.file.display(), plan.folder.display());
     if finished.interrupted {
-        term.say(&format!("stopped after {} finished trials; go on with\n  {resume}", all.len()));
+        say(&format!("stopped after {} finished trials; go on with\n  {resume}", all.len()));
         return Ok(INTERRUPTED);
     }
-    let tested = if args.no_test { None } else { tested(term, args, &plan, &children, all, &stop)? };
+    let tested = if args.no_test { None } else { tested(args, &plan, &children, all, &stop)? };
     if stop.load(Ordering::Relaxed) {
-        term.say(&format!("the search is finished, but its best was not tested; do that with\n  {resume}"));
+        say(&format!("the search is finished, but its best was not tested; do that with\n  {resume}"));
         return Ok(INTERRUPTED);
     }
     let seconds = plan.store.elapsed()?;
@@ -280,7 +279,6 @@ fn listen(stop: &Arc<AtomicBool>, watch: &Arc<Watch>, mode: Mode) {
 
 /// The best candidate on the test part, which is read once for it: a result that is stored is taken from there.
 fn tested(
-    term: &Terminal,
     args: &RunArgs,
     plan: &Plan,
     children: &Children,
@@ -288,14 +286,14 @@ fn tested(
     stop: &AtomicBool,
 ) -> Result<Option<Tested>, Trouble> {
     let Some(best) = outcome::best(all) else { return Ok(None) };
-    if let Some(known) = stored_test(&plan.store)?.filter(|t| t.trial == best.id.0) {
+    if let Some(known) = stored_test(&plan.store).filter(|t| t.trial == best.id.0) {
         return Ok(Some(known));
     }
     if plan.search.split.test.is_empty() {
         return Ok(None);
     }
     if !args.json {
-        term.say("training the best candidate again for the test");
+        say("training the best candidate again for the test");
     }
     let value = match test(children, &best, stop) {
         Ok(v) => v,
@@ -310,11 +308,11 @@ fn tested(
 }
 
 /// The test result that a run has stored.
-pub fn stored_test(store: &Store) -> Result<Option<Tested>, Diagnostic> {
-    let Some(folder) = store.folder() else { return Ok(None) };
+pub fn stored_test(store: &Store) -> Option<Tested> {
+    let folder = store.folder()?;
     let text = std::fs::read_to_string(folder.join("artifacts").join(RESULT)).unwrap_or_default();
     let json: Json = serde_json::from_str(&text).unwrap_or(Json::Null);
-    Ok(Tested::from_json(&json["test"]))
+    Tested::from_json(&json["test"])
 }
 
 fn report(term: &Terminal, plan: &Plan, all: &[Arc<Trial>], tested: Option<&Tested>, resume: &str) -> Outcome {
@@ -333,7 +331,7 @@ fn report(term: &Terminal, plan: &Plan, all: &[Arc<Trial>], tested: Option<&Test
     }
     let more = plan.search.budget.trials.map_or(String::new(), |n| format!(" --trials {}", 2 * n));
     let dim = term.err_style().dim();
-    term.say(&format!(
+    say(&format!(
         "\n{}  nasc show {}\n{}  {resume}{more}",
         dim.apply_to("more of it:"),
         plan.folder.display(),

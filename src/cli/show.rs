@@ -8,7 +8,7 @@ use serde_json::json;
 use super::load;
 use super::outcome::{self, Tested};
 use super::run::{program_of, reward, run_folder, stored_test};
-use super::term::{Outcome, Terminal, Trouble};
+use super::term::{Outcome, Terminal, Trouble, say};
 use super::{OK, ShowArgs};
 use crate::diag::{Diagnostic, codes};
 use crate::report::table::{duration, trials};
@@ -34,7 +34,7 @@ fn open(path: &Path) -> Result<Run, Diagnostic> {
     Ok(Run {
         info: store.info()?,
         trials: store.trials()?.into_iter().map(Arc::new).collect(),
-        tested: stored_test(&store)?,
+        tested: stored_test(&store),
         elapsed: store.elapsed()?,
         created: store.created()?,
     })
@@ -204,6 +204,6 @@ fn put(term: &Terminal, path: &Path, text: &str) -> Result<(), Diagnostic> {
         return Ok(());
     }
     load::write(path, text.as_bytes())?;
-    term.say(&format!("wrote {}", path.display()));
+    say(&format!("wrote {}", path.display()));
     Ok(())
 }

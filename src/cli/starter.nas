@@ -12,7 +12,7 @@ space small(image[N, C, H, W], classes: int) {
   // A motif is one design, decided once and used with fresh weights wherever it stands. This one is a graph of three
   // nodes: the input, one in between, the output; each edge chooses its operation, each node sums its inputs.
   motif cell(c: int) = assemble 3 nodes {
-    edge = choose op {
+    edge  = choose op {
         none
       | skip: identity
       | conv_3x3: conv_bn(c, 3)
@@ -27,12 +27,18 @@ space small(image[N, C, H, W], classes: int) {
         >> batch_norm >> relu >> global_avg_pool >> linear(classes)
 }
 
+// How it is searched.
 search NAME {
-  data      = digits()                                         // 1,797 images of 8 × 8, built in
+  // 1,797 images of 8 × 8 pixels, built in. Your own: `idx("folder")`, `images("folder")`, `csv("file.csv", target = "y")`.
+  data      = digits()
   space     = small()
-  evaluate  = train(epochs = 8, lr = choose lr in 0.01..0.2 log) // the learning rate is searched, too
-  strategy  = aging_evolution(population = 8, sample = 3)      // Real et al. 2018
-  objective = accuracy                                         // or [maximize(accuracy), minimize(params)]
-  budget    = trials(24)                                       // or a time, such as 10m
+  // Each candidate is trained this long. A `choose` here is one more decision: the learning rate is searched, too.
+  evaluate  = train(epochs = 6, lr = choose lr in 0.02..0.2 log)
+  // Of 3 candidates drawn from the last 8, the best gets a mutated child (Real et al. 2018).
+  strategy  = aging_evolution(population = 8, sample = 3)
+  // More is better; `[maximize(accuracy), minimize(params)]` looks for the best trade-offs.
+  objective = accuracy
+  // When to stop: trials, or a time such as `10min`.
+  budget    = trials(24)
   seed      = 1
 }

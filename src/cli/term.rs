@@ -18,6 +18,8 @@ const PLAIN_WIDTH: usize = 120;
 pub struct Terminal {
     out_color: bool,
     err_color: bool,
+    width: usize,
+    err_width: Option<u16>,
     failed: AtomicBool,
 }
 
@@ -56,7 +58,11 @@ impl Terminal {
         let (out_color, err_color) = (set(console::colors_enabled()), set(console::colors_enabled_stderr()));
         console::set_colors_enabled(out_color);
         console::set_colors_enabled_stderr(err_color);
-        Self { out_color, err_color, failed: AtomicBool::new(false) }
+        // A terminal without cursor movements shows plain lines.
+        let dumb = std::env::var("TERM").is_ok_and(|t| t == "dumb");
+        let err = Term::stderr();
+        let err_width = (err.is_term() && !dumb).then(|| err.size().1);
+        Self { out_color, err_color, width: width(&Term::stdout()), err_width, failed: AtomicBool::new(false) }
     }
 
     /// Writes results to standard output. Whoever reads them may stop reading; other failures end in exit code 1.
@@ -66,7 +72,7 @@ impl Terminal {
             && e.kind() != std::io::ErrorKind::BrokenPipe
             && !self.failed.swap(true, Ordering::Relaxed)
         {
-            self.say(&format!("cannot write to standard output: {e}"));
+            say(&format!("cannot write to standard output: {e}"));
         }
     }
 
@@ -75,23 +81,14 @@ impl Terminal {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// Writes a line to standard error.
-    pub fn say(&self, line: &str) {
-        // Nobody is left to be told of a failure.
-        let _ = writeln!(std::io::stderr().lock(), "{line}");
-    }
-
     /// The width of standard output.
     pub fn width(&self) -> usize {
-        width(&Term::stdout())
+        self.width
     }
 
     /// The width of standard error; none where it is no terminal.
     pub fn err_width(&self) -> Option<u16> {
-        let term = Term::stderr();
-        // A terminal without cursor movements shows plain lines.
-        let dumb = std::env::var("TERM").is_ok_and(|t| t == "dumb");
-        (term.is_term() && !dumb).then(|| term.size().1)
+        self.err_width
     }
 
     /// A style for standard output.
@@ -109,9 +106,15 @@ impl Terminal {
         let width = width(&Term::stderr());
         for d in all {
             let text = render(d, sources, self.err_color, width);
-            self.say(&text);
+            say(&text);
         }
     }
+}
+
+/// Writes a line to standard error.
+pub fn say(line: &str) {
+    // Nobody is left to be told of a failure.
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 fn width(term: &Term) -> usize {

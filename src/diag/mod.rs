@@ -120,7 +120,7 @@ pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
     known
         .into_iter()
         .map(|k| (edit_distance(name, k), k))
-        .filter(|&(d, k)| d <= limit && k != name)
+        .filter(|&(d, k)| d <= limit && d < name.len().max(k.len()) && k != name)
         .min()
         .map(|(_, k)| k)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::Range;
 
-use ariadne::{Cache, Color, Config, IndexType, Label, Report, ReportKind, Source};
+use ariadne::{Cache, Color, Config, Fmt, IndexType, Label, Report, ReportKind, Source};
 
 use super::{Diagnostic, Severity};
 use crate::base::{FileId, Sources, Span};
@@ -57,15 +57,19 @@ pub fn render(d: &Diagnostic, sources: &Sources, color: bool, width: usize) -> S
         report = report.with_help(help);
     }
     let mut out = Vec::new();
-    if exists(sources, primary) && report.finish().write(&mut files, &mut out).is_ok() {
+    if !d.labels.is_empty() && exists(sources, primary) && report.finish().write(&mut files, &mut out).is_ok() {
         let text = String::from_utf8_lossy(&out);
         return text.lines().fold(String::new(), |all, line| all + line.trim_end() + "\n");
     }
     // No file to show: the words alone.
     let word = if d.severity == Severity::Error { "Error" } else { "Warning" };
-    let mut text = format!("[{}] {word}: {}\n", d.code.id, d.message);
+    let mut head = format!("[{}] {word}:", d.code.id);
+    if color {
+        head = head.fg(main).to_string();
+    }
+    let mut text = format!("{head} {}\n", d.message);
     for note in d.notes.iter().chain(&d.help) {
-        text = format!("{text}  {}\n", wrap(note, text_width));
+        text = format!("{text}  {}\n", wrap(note, text_width).replace('\n', "\n  "));
     }
     text
 }

@@ -78,7 +78,8 @@ impl std::fmt::Display for ExecError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             ExecError::Memory { needed, limit } => {
-                write!(f, "needs {} MB of memory, but {} MB are allowed", needed >> 20, limit >> 20)
+                let (unit, size) = if *limit < 10_000_000 { ("kB", 1000) } else { ("MB", 1_000_000) };
+                write!(f, "needs {} {unit} of memory, but {} {unit} are allowed", needed.div_ceil(size), limit / size)
             }
             ExecError::Input(s) => write!(f, "{s}"),
             ExecError::Internal(s) => write!(f, "internal error of the executor: {s}"),

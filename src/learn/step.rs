@@ -48,9 +48,8 @@ fn target_input(g: &mut Graph, target: &Target, batch: usize) -> NodeId {
 
 /// One step: forward, loss, gradients, and the optimizer's updates. Its only output is the loss.
 pub fn training(space: &Space, c: &Candidate, target: &Target, r: &Recipe) -> Result<Graph, Diagnostic> {
-    let built = space
-        .build(c, Want::Graph { batch: r.batch, training: true })
-        .map_err(super::super::space::BuildError::diagnostic)?;
+    let built =
+        space.build(c, Want::Graph { batch: r.batch, training: true }).map_err(crate::space::BuildError::diagnostic)?;
     let mut g = built.graph;
     g.outputs.clear();
     let Some(output) = built.output else {
@@ -85,8 +84,7 @@ pub fn training(space: &Space, c: &Candidate, target: &Target, r: &Recipe) -> Re
 
 /// The forward pass in inference. Its only output is the network's.
 pub fn forward(space: &Space, c: &Candidate, batch: usize) -> Result<Graph, Diagnostic> {
-    let built =
-        space.build(c, Want::Graph { batch, training: false }).map_err(super::super::space::BuildError::diagnostic)?;
+    let built = space.build(c, Want::Graph { batch, training: false }).map_err(crate::space::BuildError::diagnostic)?;
     let mut g = built.graph;
     share_knobs(&mut g);
     Ok(finish(g))
@@ -120,8 +118,7 @@ fn scalar(g: &Graph, results: &[NodeId], op: &OpUse) -> Result<NodeId, Diagnosti
 }
 
 fn finish(mut g: Graph) -> Graph {
-    crate::graph::simplify::simplify(&mut g);
-    crate::graph::fuse::fuse(&mut g);
+    crate::graph::optimize(&mut g);
     debug_assert_eq!(crate::graph::verify::verify(&g), Ok(()));
     g
 }

@@ -80,26 +80,6 @@ fn under(prefix: &str, site: &str) -> bool {
     site.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// Where each use of a motif has its nodes: its site, or the copy around it where the motif gives an operation that was
-/// applied outside.
-fn motif_sites(built: &Built) -> BTreeMap<String, String> {
-    let used = |site: &str| built.graph.nodes.iter().any(|n| under(site, &n.label));
-    let parent = |site: &str| site.rfind('.').map(|i| site[..i].to_string());
-    let mut out = BTreeMap::new();
-    for s in &built.stamps {
-        if used(&s.site) {
-            out.insert(s.site.clone(), s.motif.clone());
-            continue;
-        }
-        let Some(p) = parent(&s.site) else { continue };
-        let alone = built.stamps.iter().filter(|o| parent(&o.site).as_ref() == Some(&p)).count() == 1;
-        if alone && used(&p) && is_numbered(split_path(&p).last().unwrap_or(&"")) {
-            out.insert(p, s.motif.clone());
-        }
-    }
-    out
-}
-
 /// What decides how nodes are put into boxes.
 struct Boxing {
     primitives: BTreeSet<String>,
@@ -116,8 +96,9 @@ impl Boxing {
         places.sort();
         places.dedup();
         // A motif without decisions is a block like any other.
-        let mut motifs = motif_sites(built);
-        motifs.retain(|_, m| built.decided.iter().any(|(d, _)| d.owner == *m));
+        let decided = |m: &str| built.decided.iter().any(|(d, _)| d.owner == m);
+        let stamps = built.stamps.iter().filter(|s| decided(&s.motif));
+        let motifs = stamps.map(|s| (s.site.clone(), s.motif.clone())).collect();
         Self { primitives, places, motifs }
     }
 
@@ -175,7 +156,7 @@ struct Part {
 /// Boxes and the edges between them.
 #[derive(Clone, Debug, Default)]
 struct Parts {
-    parts: Vec<Part>,
+    all: Vec<Part>,
     edges: BTreeSet<(usize, usize)>,
     output: Option<usize>,
 }
@@ -203,10 +184,10 @@ impl Parts {
                 }
             };
             let at = *known.entry(site).or_insert_with(|| {
-                out.parts.push(part);
-                out.parts.len() - 1
+                out.all.push(part);
+                out.all.len() - 1
             });
-            out.parts[at].shape.clone_from(&n.shape);
+            out.all[at].shape.clone_from(&n.shape);
             box_of[id.0 as usize] = Some(at);
         }
         for id in g.ids() {
@@ -221,7 +202,7 @@ impl Parts {
         }
         let result = g.outputs.first().and_then(|(_, id)| box_of[id.0 as usize]);
         out.output = if within.is_empty() { result } else { None };
-        for (at, part) in out.parts.iter_mut().enumerate() {
+        for (at, part) in out.all.iter_mut().enumerate() {
             part.describe(g, &box_of, at);
         }
         if !within.is_empty() {
@@ -232,27 +213,27 @@ impl Parts {
 
     /// Leaves what is inside, with the outside boxes that it reads and one that stands for all readers.
     fn keep_inside(&mut self) {
-        let outside: Vec<bool> = self.parts.iter().map(|p| p.outside).collect();
+        let outside: Vec<bool> = self.all.iter().map(|p| p.outside).collect();
         let read: BTreeSet<usize> = self.edges.iter().filter(|e| !outside[e.1]).map(|e| e.0).collect();
         // What is read outside is the result; without a reader, what nothing reads.
         let leaves: BTreeSet<usize> =
             self.edges.iter().filter(|e| !outside[e.0] && outside[e.1]).map(|e| e.0).collect();
         self.edges.retain(|e| !outside[e.1]);
-        let last = (0..self.parts.len()).rfind(|&i| !outside[i] && !self.edges.iter().any(|e| e.0 == i));
+        let last = (0..self.all.len()).rfind(|&i| !outside[i] && !self.edges.iter().any(|e| e.0 == i));
         self.output = leaves.into_iter().next_back().or(last);
         self.retain(|i| !outside[i] || read.contains(&i));
     }
 
     fn retain(&mut self, keep: impl Fn(usize) -> bool) {
-        let mut place = vec![None; self.parts.len()];
+        let mut place = vec![None; self.all.len()];
         let mut parts = Vec::new();
-        for (i, p) in std::mem::take(&mut self.parts).into_iter().enumerate() {
+        for (i, p) in std::mem::take(&mut self.all).into_iter().enumerate() {
             if keep(i) {
                 place[i] = Some(parts.len());
                 parts.push(p);
             }
         }
-        self.parts = parts;
+        self.all = parts;
         self.edges = self.edges.iter().filter_map(|&(a, b)| Some((place[a]?, place[b]?))).collect();
         self.output = self.output.and_then(|o| place[o]);
     }
@@ -268,15 +249,15 @@ impl Parts {
     /// Joins boxes that say little with the one that they follow.
     fn join(&mut self) {
         let mut gone = BTreeSet::new();
-        for b in 0..self.parts.len() {
+        for b in 0..self.all.len() {
             let [a] = self.before(b)[..] else { continue };
-            if self.after(a).len() != 1 || frame(&self.parts[a].site) != frame(&self.parts[b].site) {
-                let repeated = self.parts[a].motif.is_some() && self.parts[a].motif == self.parts[b].motif;
+            if self.after(a).len() != 1 || frame(&self.all[a].site) != frame(&self.all[b].site) {
+                let repeated = self.all[a].motif.is_some() && self.all[a].motif == self.all[b].motif;
                 if !(repeated && self.after(a).len() == 1) {
                     continue;
                 }
             }
-            let (first, second) = (&self.parts[a], &self.parts[b]);
+            let (first, second) = (&self.all[a], &self.all[b]);
             let follows = second.kind == Kind::Pointwise
                 && second.motif.is_none()
                 && matches!(first.kind, Kind::Compute | Kind::Pool | Kind::Pointwise)
@@ -287,11 +268,11 @@ impl Parts {
             }
             let (label, shape) = (second.label.clone(), second.shape.clone());
             if repeats {
-                self.parts[a].count += 1;
+                self.all[a].count += 1;
             } else {
-                self.parts[a].joined.push(label);
+                self.all[a].joined.push(label);
             }
-            self.parts[a].shape = shape;
+            self.all[a].shape = shape;
             for c in self.after(b) {
                 self.edges.insert((a, c));
             }
@@ -300,7 +281,7 @@ impl Parts {
                 self.output = Some(a);
             }
             // What follows must see the joined box under its own index.
-            self.parts.swap(a, b);
+            self.all.swap(a, b);
             self.edges = self.edges.iter().map(|&(x, y)| (swapped(x, a, b), swapped(y, a, b))).collect();
             self.output = self.output.map(|o| swapped(o, a, b));
             gone.insert(a);
@@ -429,7 +410,7 @@ pub fn network(space: &Space, built: &Built) -> Dag {
     let boxing = Boxing::new(space, built);
     let mut parts = Parts::of(&boxing, &built.graph, "");
     parts.join();
-    let groups: Vec<Vec<String>> = parts.parts.iter().map(|p| groups(&boxing, &p.site)).collect();
+    let groups: Vec<Vec<String>> = parts.all.iter().map(|p| groups(&boxing, &p.site)).collect();
     // A frame around a single box says something only beside fuller ones of the same loop.
     let count = |path: &[String]| groups.iter().filter(|g| g.starts_with(path)).count();
     let full = |path: &[String]| {
@@ -443,7 +424,7 @@ pub fn network(space: &Space, built: &Built) -> Dag {
         })
     };
     let mut dag = Dag::default();
-    for (part, group) in parts.parts.iter().zip(&groups) {
+    for (part, group) in parts.all.iter().zip(&groups) {
         let deep = (0..group.len()).take_while(|&k| full(&group[..=k])).count();
         dag.nodes.push(part.node(group[..deep].to_vec()));
     }

@@ -288,6 +288,13 @@ impl Loader {
 
     fn no_module(&self, path: &[&str], span: Span) -> Box<Diagnostic> {
         let dotted = path.join(".");
+        let later = stdlib::LATER
+            .iter()
+            .find(|l| dotted == l.0 || dotted.strip_prefix(l.0).is_some_and(|r| r.starts_with('.')));
+        if let Some((name, needs)) = later {
+            let d = format!("`{name}` needs {needs}, which this version does not have");
+            return Box::new(Diagnostic::new(&codes::NEEDS_LATER, span, d).here("comes later"));
+        }
         let d = Diagnostic::new(&codes::UNKNOWN_MODULE, span, format!("there is no module `{dotted}`"));
         Box::new(if path[0] == "std" {
             let known: Vec<String> = stdlib::names().collect();

@@ -6,6 +6,24 @@ pub const PRELUDE: &[&str] = &["std.search"];
 /// Modules that are always there, though not in scope: where the default loss, evaluation and strategy come from.
 pub const LOADED: &[&str] = &["std.ops", "std.evaluations.train", "std.strategies.random_search"];
 
+/// Modules that this version does not have, and what each needs.
+pub const LATER: &[(&str, &str)] = &[
+    ("std.evaluations.episodes", "environments"),
+    ("std.evaluations.programs", "algorithm spaces"),
+    ("std.instructions", "algorithm spaces"),
+    ("std.strategies.darts", "weight sharing"),
+    ("std.strategies.enas", "weight sharing"),
+    ("std.strategies.neat", "topology spaces"),
+    ("std.strategies.one_shot", "weight sharing"),
+    ("std.strategies.pnas", "predictors"),
+    ("std.strategies.ppo", "controllers"),
+    ("std.strategies.proxyless", "weight sharing"),
+    ("std.strategies.q_learning", "value tables"),
+    ("std.strategies.reinforce", "controllers"),
+    ("std.strategies.smash", "weight sharing"),
+    ("std.strategies.snas", "weight sharing"),
+];
+
 macro_rules! files {
     ($($name:literal),* $(,)?) => {
         /// `(path under stdlib without extension, text)`

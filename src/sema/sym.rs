@@ -127,6 +127,12 @@ pub enum Proof {
 /// Most combinations that [`Syms::prove`] tries.
 pub const MAX_COMBINATIONS: u64 = 1 << 16;
 
+/// Most values of a number that are shown side by side.
+const MOST_SHOWN: usize = 4;
+
+/// Deepest formula that is shown.
+const DEEPEST_SHOWN: usize = 8;
+
 /// The DAG.
 #[derive(Clone, Debug, Default)]
 pub struct Syms {
@@ -975,48 +981,107 @@ impl Syms {
         value
     }
 
-    /// For messages: `2*C`, `ceil(H / 2)`, `16 or 32`.
+    /// As people read it, with unknown extents by their names; values that decisions choose among are joined by "or".
     pub fn show(&self, n: Num) -> String {
-        match n {
+        self.show_under(n, &Assignment::new())
+    }
+
+    /// [`Syms::show`] where some decisions are taken.
+    pub fn show_under(&self, n: Num, a: &Assignment) -> String {
+        self.show_to(n, a, DEEPEST_SHOWN)
+    }
+
+    fn show_to(&self, n: Num, a: &Assignment, depth: usize) -> String {
+        if let Num::Sym(_) = n
+            && let Some(v) = self.eval(n, a)
+        {
+            return self.show(v);
+        }
+        let mut all = Vec::new();
+        self.alternatives(n, a, depth, &mut all);
+        if all.len() > MOST_SHOWN {
+            all.truncate(MOST_SHOWN);
+            all.push("..".to_string());
+        }
+        all.join(" or ")
+    }
+
+    /// The different values, in words, that open decisions leave.
+    fn alternatives(&self, n: Num, a: &Assignment, depth: usize, out: &mut Vec<String>) {
+        if out.len() > MOST_SHOWN {
+            return;
+        }
+        let text = match n {
             Num::Int(i) => i.to_string(),
             Num::Float(f) => f.to_string(),
             Num::Bool(b) => b.to_string(),
-            Num::Sym(s) => {
-                let leaf = |l: &Leaf| self.show((*l).into());
-                match &self.nodes[s.0 as usize] {
-                    Node::Extent(name) => name.to_string(),
-                    Node::Pick(_, xs) => {
-                        let all: BTreeSet<String> = xs.iter().map(leaf).collect();
-                        all.into_iter().collect::<Vec<_>>().join(" or ")
+            // The DAG shares what a text would repeat.
+            Num::Sym(_) if depth == 0 => "..".to_string(),
+            Num::Sym(s) => match &self.nodes[s.0 as usize] {
+                Node::Pick(d, xs) => {
+                    return match a.get(&Var::Option(*d)).and_then(|&o| xs.get(o as usize)) {
+                        Some(x) => self.alternatives((*x).into(), a, depth - 1, out),
+                        None => xs.iter().for_each(|x| self.alternatives((*x).into(), a, depth - 1, out)),
+                    };
+                }
+                Node::If(c, x, y) => {
+                    let c = self.eval(Num::Sym(*c), a);
+                    if c != Some(Num::Bool(false)) {
+                        self.alternatives((*x).into(), a, depth - 1, out);
                     }
-                    Node::Sum(c, ts) => {
-                        let mut parts: Vec<String> = ts
-                            .iter()
-                            .map(|(t, k)| {
-                                if *k == 1 {
-                                    self.show(Num::Sym(*t))
-                                } else {
-                                    format!("{k}*{}", self.show(Num::Sym(*t)))
-                                }
-                            })
-                            .collect();
-                        if *c != 0 {
-                            parts.push(c.to_string());
-                        }
-                        parts.join(" + ")
+                    if c != Some(Num::Bool(true)) {
+                        self.alternatives((*y).into(), a, depth - 1, out);
                     }
-                    Node::Product(xs) => xs.iter().map(|x| self.show(Num::Sym(*x))).collect::<Vec<_>>().join("*"),
-                    Node::Fun(Fun::CeilDiv, a, b) => format!("ceil({} / {})", leaf(a), leaf(b)),
-                    Node::Fun(Fun::Rem, a, b) => format!("({} % {})", leaf(a), leaf(b)),
-                    Node::Fun(_, a, b) => format!("({} / {})", leaf(a), leaf(b)),
-                    Node::Max(xs) => format!("max({})", xs.iter().map(leaf).collect::<Vec<_>>().join(", ")),
-                    Node::Min(xs) => format!("min({})", xs.iter().map(leaf).collect::<Vec<_>>().join(", ")),
-                    Node::If(_, a, b) => format!("{} or {}", leaf(a), leaf(b)),
-                    Node::Member(..) | Node::Real(_) | Node::Cmp(..) | Node::Not(_) | Node::And(_) | Node::Or(_) => {
-                        "a decided value".to_string()
+                    return;
+                }
+                node => self.formula(node, a, depth - 1),
+            },
+        };
+        if !out.contains(&text) {
+            out.push(text);
+        }
+    }
+
+    fn formula(&self, node: &Node, a: &Assignment, depth: usize) -> String {
+        let part = |n: Num| {
+            let text = self.show_to(n, a, depth);
+            if text.contains(" or ") || text.contains(" + ") { format!("({text})") } else { text }
+        };
+        let leaf = |l: &Leaf| self.show_to((*l).into(), a, depth);
+        match node {
+            Node::Extent(name) => name.to_string(),
+            Node::Sum(c, ts) => {
+                // Terms of different decisions may read alike.
+                let mut terms: Vec<(String, i64)> = Vec::new();
+                for (t, k) in ts {
+                    let text = part(Num::Sym(*t));
+                    match terms.iter_mut().find(|(u, _)| *u == text) {
+                        Some((_, n)) => *n += k,
+                        None => terms.push((text, *k)),
                     }
                 }
+                let mut parts: Vec<String> =
+                    terms.into_iter().map(|(t, k)| if k == 1 { t } else { format!("{k}*{t}") }).collect();
+                if *c != 0 {
+                    parts.push(c.to_string());
+                }
+                parts.join(" + ")
             }
+            Node::Product(xs) => xs.iter().map(|x| part(Num::Sym(*x))).collect::<Vec<_>>().join("*"),
+            Node::Fun(Fun::CeilDiv | Fun::FloorDiv, x, y) if self.eval((*y).into(), a) == Some(Num::Int(1)) => leaf(x),
+            Node::Fun(Fun::CeilDiv, x, y) => format!("ceil({} / {})", part((*x).into()), part((*y).into())),
+            Node::Fun(Fun::Rem, x, y) => format!("({} % {})", part((*x).into()), part((*y).into())),
+            Node::Fun(_, x, y) => format!("({} / {})", part((*x).into()), part((*y).into())),
+            Node::Max(xs) => format!("max({})", xs.iter().map(leaf).collect::<Vec<_>>().join(", ")),
+            Node::Min(xs) => format!("min({})", xs.iter().map(leaf).collect::<Vec<_>>().join(", ")),
+            Node::Pick(..)
+            | Node::If(..)
+            | Node::Member(..)
+            | Node::Real(_)
+            | Node::Cmp(..)
+            | Node::Not(_)
+            | Node::And(_)
+            | Node::Or(_) => "a decided value".to_string(),
         }
     }
 }

@@ -67,7 +67,13 @@ pub fn apply(
     if !site.is_empty() {
         el.sites.push((site.to_string(), std::collections::BTreeMap::new()));
     }
-    let item = Rc::new(Item { decl, scope: Scope::new(op.item.module), path: "".into(), home: Home::Module });
+    let item = Rc::new(Item {
+        decl,
+        scope: Scope::new(op.item.module),
+        path: "".into(),
+        home: Home::Module,
+        presence: Num::Bool(true),
+    });
     let tensors: Vec<Value> = inputs
         .iter()
         .map(|&n| {

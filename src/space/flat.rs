@@ -66,7 +66,7 @@ impl Space {
 mod tests {
     use super::super::tests::{HEAD, NASBENCH201, good};
     use super::*;
-    use crate::space::Want;
+    use crate::space::{BuildError, Want};
 
     #[test]
     fn completing_without_elaboration_is_the_same() {
@@ -82,11 +82,11 @@ mod tests {
                 s.checked.flat = flat;
                 let mut rng = Stream::new(7, "flat");
                 let cs: Vec<Candidate> =
-                    (0..20).map(|_| s.fill(&partial, &mut rng).map_err(|e| e.diagnostic()).unwrap()).collect();
+                    (0..20).map(|_| s.fill(&partial, &mut rng).map_err(BuildError::diagnostic).unwrap()).collect();
                 let mut open = cs[0].clone();
                 open.values.remove("cell.edge(0,2).op");
                 open.values.remove("cell.edge(2,3).op");
-                let all = s.completions(&open, 100).map_err(|e| e.diagnostic()).unwrap().unwrap();
+                let all = s.completions(&open, 100).map_err(BuildError::diagnostic).unwrap().unwrap();
                 (cs, all)
             })
             .collect();

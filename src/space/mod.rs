@@ -432,7 +432,13 @@ impl Space {
         }
         let inputs = self.inputs(el, arch, batch)?;
         let scope = Scope::new(self.item.module);
-        let item = Rc::new(Item { decl: Decl::Arch(arch), scope, path: "".into(), home: value::Home::Module });
+        let item = Rc::new(Item {
+            decl: Decl::Arch(arch),
+            scope,
+            path: "".into(),
+            home: value::Home::Module,
+            presence: Num::Bool(true),
+        });
         let value = el.invoke(&item, inputs, bound, arch.name.span)?;
         Ok((value, extras))
     }
@@ -587,6 +593,14 @@ impl Space {
     /// A motif that a candidate does not use keeps its decisions: they are visited with the arguments and shapes of a use
     /// that the check saw.
     fn unreached<'a>(&'a self, el: &mut Elab<'a, '_>) -> R<()> {
+        for (path, t) in &self.checked.templates {
+            let Some(r) = t.item.filter(|_| !el.motifs.iter().any(|(p, _)| **p == **path)) else { continue };
+            let ItemKind::Arch(a) = &self.program.item(r).kind else { continue };
+            let (scope, home) = (Scope::new(r.module), value::Home::Module);
+            let path: Rc<str> = path.as_str().into();
+            let item = Item { decl: Decl::Arch(a), scope, path: path.clone(), home, presence: Num::Bool(true) };
+            el.motifs.push((path, Rc::new(item)));
+        }
         let mut next = 0;
         while next < el.motifs.len() {
             let (path, item) = el.motifs[next].clone();

@@ -146,6 +146,8 @@ pub struct Item<'a> {
     pub path: Rc<str>,
     /// Where it is declared.
     pub home: Home<'a>,
+    /// Under which decisions its declaration is reached.
+    pub presence: Num,
 }
 
 /// Where a declaration stands, which says what it sees besides its scope.

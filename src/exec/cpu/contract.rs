@@ -170,13 +170,37 @@ pub struct Dots {
     pub left: Vec<(i64, i64)>,
     /// Of each `c`: in `b`, in `out`.
     pub right: Vec<(i64, i64)>,
-    /// Of each `t`: its place in `out`, and its terms, a range of [`Dots::terms`].
-    pub taps: Vec<(i64, (usize, usize))>,
-    /// Starts of rows in `a` and in `b`.
-    pub terms: Vec<(i64, i64)>,
+    /// Of each `t`: in `out`.
+    pub taps: Vec<i64>,
+    /// Parts of the sum whose rows fit the cache together.
+    pub chunks: Vec<Chunk>,
     /// Elements of a row, without padding.
     pub row: usize,
 }
+
+/// A part of the sum of a *dots* contraction.
+#[derive(Debug, Default)]
+pub struct Chunk {
+    /// Starts of the rows of `a` that it reads.
+    pub a: Vec<i64>,
+    /// Starts of the rows of `b` that it reads.
+    pub b: Vec<i64>,
+    /// Which rows are multiplied, numbers in the lists above.
+    pub terms: Vec<(u32, u32)>,
+    /// Of each `t`, where its terms end; they start where those before end.
+    pub ends: Vec<usize>,
+}
+
+impl Dots {
+    /// Elements that the packed rows of the largest chunk take.
+    pub fn packed(&self) -> usize {
+        let rows = |c: &Chunk| c.a.len() * self.left.len() + c.b.len() * self.right.len();
+        self.chunks.iter().map(rows).max().unwrap_or(0) * self.row.next_multiple_of(super::layout::ROW)
+    }
+}
+
+/// The packed rows of a chunk should stay in the second-level cache, with about half of it to spare.
+const CHUNK_BYTES: usize = 400 << 10;
 
 /// Tables larger than this are not worth their memory traffic.
 const MAX_TABLE: usize = 1 << 22;
@@ -395,23 +419,42 @@ impl Contraction {
         let left = self.points(&c.single).iter().map(|p| (Self::part(a, p), Self::part(out, p))).collect();
         let right = self.points(&c.dense).iter().map(|p| (Self::part(b, p), Self::part(out, p))).collect();
         let inner = self.points(&c.tabled_inner);
-        let mut terms = Vec::new();
-        let taps = self
-            .points(&c.tabled_outer)
-            .iter()
-            .map(|p| {
-                let first = terms.len();
-                for q in &inner {
-                    let at: Vec<i64> = p.iter().zip(q).map(|(a, b)| a + b).collect();
+        let taps = self.points(&c.tabled_outer);
+        let (left, right): (Vec<_>, Vec<_>) = (left, right);
+        // Windows overlap: a position reads about two new rows of `b`.
+        let bytes = (left.len() + 2 * right.len()) * self.row.1 * 4;
+        let positions = (CHUNK_BYTES / bytes).clamp(8, inner.len().max(8));
+        let mut at = vec![0; self.extents.len()];
+        let mut chunks = Vec::new();
+        for part in inner.chunks(positions) {
+            let mut chunk = Chunk::default();
+            let (mut rows_a, mut rows_b) = (BTreeMap::new(), BTreeMap::new());
+            for p in &taps {
+                for q in part {
+                    for (sum, (a, b)) in at.iter_mut().zip(p.iter().zip(q)) {
+                        *sum = a + b;
+                    }
                     if self.holds(&at) {
-                        terms.push((value(a, &at), value(b, &at)));
+                        let ra = number(&mut rows_a, &mut chunk.a, value(a, &at));
+                        let rb = number(&mut rows_b, &mut chunk.b, value(b, &at));
+                        chunk.terms.push((ra, rb));
                     }
                 }
-                (value(out, p), (first, terms.len()))
-            })
-            .collect();
-        Dots { outer: self.outer(&c), left, right, taps, terms, row: self.row.0 }
+                chunk.ends.push(chunk.terms.len());
+            }
+            chunks.push(chunk);
+        }
+        let taps = taps.iter().map(|p| value(out, p)).collect();
+        Dots { outer: self.outer(&c), left, right, taps, chunks, row: self.row.0 }
     }
+}
+
+/// The place of `x` in a list without repetitions.
+fn number(known: &mut BTreeMap<i64, u32>, list: &mut Vec<i64>, x: i64) -> u32 {
+    *known.entry(x).or_insert_with(|| {
+        list.push(x);
+        (list.len() - 1) as u32
+    })
 }
 
 /// The loops by what they do.

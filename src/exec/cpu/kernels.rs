@@ -6,6 +6,7 @@
 //! not of elements.
 
 use super::contract::{Dots, Rows};
+use super::layout::ROW;
 
 /// Lets a contraction run on packed weights in `scratch`.
 ///
@@ -28,16 +29,17 @@ pub unsafe fn rows(plan: &Rows, out: *mut f32, x: *const f32, w: *const f32, scr
 /// See [`rows`].
 ///
 /// # Safety
-/// All places in the tables must lie inside of the operands, which must not overlap.
-pub unsafe fn dots(plan: &Dots, out: *mut f32, b: *const f32, a: *const f32) {
+/// All places in the tables must lie inside of the operands, which must not overlap; `scratch` has room for the
+/// packed rows.
+pub unsafe fn dots(plan: &Dots, out: *mut f32, b: *const f32, a: *const f32, scratch: *mut f32) {
     // SAFETY: as above.
     unsafe {
         match isa() {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => avx512::dots(plan, out, b, a),
+            Isa::Avx512 => avx512::dots(plan, out, b, a, scratch),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => avx2::dots(plan, out, b, a),
-            Isa::Portable => portable::dots(plan, out, b, a),
+            Isa::Avx2 => avx2::dots(plan, out, b, a, scratch),
+            Isa::Portable => portable::dots(plan, out, b, a, scratch),
         }
     }
 }
@@ -51,7 +53,17 @@ enum Isa {
     Portable,
 }
 
+#[cfg(test)]
+thread_local! {
+    /// What tests choose in place of the best.
+    static CHOSEN: std::cell::Cell<Option<Isa>> = const { std::cell::Cell::new(None) };
+}
+
 fn isa() -> Isa {
+    #[cfg(test)]
+    if let Some(isa) = CHOSEN.get() {
+        return isa;
+    }
     #[cfg(target_arch = "x86_64")]
     {
         if std::is_x86_feature_detected!("avx512f") {
@@ -92,8 +104,30 @@ unsafe fn pack(plan: &Rows, w: *const f32, to: *mut f32, most: usize) {
     }
 }
 
+/// The rows of a chunk, by blocks of channels: those of one position lie side by side, padded with zeros. Channels lie
+/// far apart in tensors, often at multiples of 4096 bytes, where they would compete for the same lines of the cache.
+///
+/// # Safety
+/// As [`dots`].
+unsafe fn pack_rows(from: *const f32, rows: &[i64], channels: &[(i64, i64)], most: usize, len: usize, to: *mut f32) {
+    let row = len.next_multiple_of(ROW);
+    let mut to = to;
+    for (start, block) in blocks(channels.len(), most) {
+        for r in rows {
+            for channel in &channels[start..start + block] {
+                // SAFETY: the tables are in bounds, by the caller's promise.
+                unsafe {
+                    std::ptr::copy_nonoverlapping(from.offset((r + channel.0) as isize), to, len);
+                    std::ptr::write_bytes(to.add(len), 0, row - len);
+                    to = to.add(row);
+                }
+            }
+        }
+    }
+}
+
 macro_rules! kernels {
-    ($(#[$feature:meta])* $channels:literal, $right:literal) => {
+    ($(#[$feature:meta])* $channels:literal, $left:literal, $right:literal) => {
         /// # Safety
         /// As the function of the same name outside.
         $(#[$feature])*
@@ -181,93 +215,109 @@ macro_rules! kernels {
         /// # Safety
         /// As the function of the same name outside.
         $(#[$feature])*
-        pub unsafe fn dots(plan: &Dots, out: *mut f32, b: *const f32, a: *const f32) {
+        pub unsafe fn dots(plan: &Dots, out: *mut f32, b: *const f32, a: *const f32, scratch: *mut f32) {
+            let row = plan.row.next_multiple_of(ROW);
             for &(b_at, a_at, out_at) in &plan.outer {
                 // SAFETY: the caller's promise, here and below.
                 let (b, a, out) = unsafe { (b.offset(b_at as isize), a.offset(a_at as isize), out.offset(out_at as isize)) };
-                for &(tap_at, (first, end)) in &plan.taps {
-                    let terms = &plan.terms[first..end];
-                    for (l, left) in blocks(plan.left.len(), 4) {
+                let mut first = true;
+                for chunk in &plan.chunks {
+                    let xs = scratch;
+                    let ys = unsafe { scratch.add(chunk.a.len() * plan.left.len() * row) };
+                    unsafe {
+                        pack_rows(a, &chunk.a, &plan.left, $left, plan.row, xs);
+                        pack_rows(b, &chunk.b, &plan.right, $right, plan.row, ys);
+                    }
+                    let mut start = 0;
+                    for (&tap, &end) in plan.taps.iter().zip(&chunk.ends) {
+                        let terms = &chunk.terms[start..end];
+                        start = end;
+                        if terms.is_empty() && !first {
+                            continue;
+                        }
                         for (r, right) in blocks(plan.right.len(), $right) {
-                            unsafe {
-                                let out = out.offset(tap_at as isize);
-                                let ls = plan.left.as_ptr().add(l);
-                                let rs = plan.right.as_ptr().add(r);
-                                match (left, right) {
-                                    (1, 1) => dot::<1, 1, 4>(terms, plan.row, b, a, out, ls, rs),
-                                    (2, 1) => dot::<2, 1, 2>(terms, plan.row, b, a, out, ls, rs),
-                                    (3, 1) => dot::<3, 1, 2>(terms, plan.row, b, a, out, ls, rs),
-                                    (4, 1) => dot::<4, 1, 2>(terms, plan.row, b, a, out, ls, rs),
-                                    (1, 2) => dot::<1, 2, 2>(terms, plan.row, b, a, out, ls, rs),
-                                    (2, 2) => dot::<2, 2, 2>(terms, plan.row, b, a, out, ls, rs),
-                                    (3, 2) => dot::<3, 2, 1>(terms, plan.row, b, a, out, ls, rs),
-                                    (4, 2) => dot::<4, 2, 1>(terms, plan.row, b, a, out, ls, rs),
-                                    (1, 3) => dot::<1, 3, 2>(terms, plan.row, b, a, out, ls, rs),
-                                    (2, 3) => dot::<2, 3, 1>(terms, plan.row, b, a, out, ls, rs),
-                                    (3, 3) => dot::<3, 3, 1>(terms, plan.row, b, a, out, ls, rs),
-                                    (4, 3) => dot::<4, 3, 1>(terms, plan.row, b, a, out, ls, rs),
-                                    (1, _) => dot::<1, 4, 2>(terms, plan.row, b, a, out, ls, rs),
-                                    (2, _) => dot::<2, 4, 1>(terms, plan.row, b, a, out, ls, rs),
-                                    (3, _) => dot::<3, 4, 1>(terms, plan.row, b, a, out, ls, rs),
-                                    _ => dot::<4, 4, 1>(terms, plan.row, b, a, out, ls, rs),
+                            for (l, left) in blocks(plan.left.len(), $left) {
+                                unsafe {
+                                    let out = out.offset(tap as isize);
+                                    let x = xs.add(l * chunk.a.len() * row).cast_const();
+                                    let y = ys.add(r * chunk.b.len() * row).cast_const();
+                                    let ls = plan.left.as_ptr().add(l);
+                                    let rs = plan.right.as_ptr().add(r);
+                                    match (left, right) {
+                                        (1, 1) => dot::<1, 1, 4>(terms, row, x, y, out, ls, rs, first),
+                                        (1, 2) => dot::<1, 2, 2>(terms, row, x, y, out, ls, rs, first),
+                                        (1, 3) => dot::<1, 3, 2>(terms, row, x, y, out, ls, rs, first),
+                                        (1, 4) => dot::<1, 4, 2>(terms, row, x, y, out, ls, rs, first),
+                                        (2, 1) => dot::<2, 1, 2>(terms, row, x, y, out, ls, rs, first),
+                                        (2, 2) => dot::<2, 2, 2>(terms, row, x, y, out, ls, rs, first),
+                                        (2, 3) => dot::<2, 3, 1>(terms, row, x, y, out, ls, rs, first),
+                                        (2, 4) => dot::<2, 4, 1>(terms, row, x, y, out, ls, rs, first),
+                                        (3, 1) => dot::<3, 1, 2>(terms, row, x, y, out, ls, rs, first),
+                                        (3, 2) => dot::<3, 2, 1>(terms, row, x, y, out, ls, rs, first),
+                                        (3, 3) => dot::<3, 3, 1>(terms, row, x, y, out, ls, rs, first),
+                                        (3, 4) => dot::<3, 4, 1>(terms, row, x, y, out, ls, rs, first),
+                                        (4, 1) => dot::<4, 1, 2>(terms, row, x, y, out, ls, rs, first),
+                                        (4, 2) => dot::<4, 2, 1>(terms, row, x, y, out, ls, rs, first),
+                                        (4, 3) => dot::<4, 3, 1>(terms, row, x, y, out, ls, rs, first),
+                                        (4, 4) => dot::<4, 4, 1>(terms, row, x, y, out, ls, rs, first),
+                                        (5, 1) => dot::<5, 1, 1>(terms, row, x, y, out, ls, rs, first),
+                                        (5, 2) => dot::<5, 2, 1>(terms, row, x, y, out, ls, rs, first),
+                                        (5, 3) => dot::<5, 3, 1>(terms, row, x, y, out, ls, rs, first),
+                                        (5, 4) => dot::<5, 4, 1>(terms, row, x, y, out, ls, rs, first),
+                                        (6, 1) => dot::<6, 1, 1>(terms, row, x, y, out, ls, rs, first),
+                                        (6, 2) => dot::<6, 2, 1>(terms, row, x, y, out, ls, rs, first),
+                                        (6, 3) => dot::<6, 3, 1>(terms, row, x, y, out, ls, rs, first),
+                                        _ => dot::<6, 4, 1>(terms, row, x, y, out, ls, rs, first),
+                                    }
                                 }
                             }
                         }
                     }
+                    first = false;
                 }
             }
         }
 
+        /// Adds the dot products of `L` by `R` packed rows to `out`, or stores them the first time.
         $(#[$feature])*
         #[inline]
+        #[allow(clippy::too_many_arguments, reason = "an inner loop with all that it needs")]
         unsafe fn dot<const L: usize, const R: usize, const U: usize>(
-            terms: &[(i64, i64)],
+            terms: &[(u32, u32)],
             row: usize,
-            b: *const f32,
-            a: *const f32,
+            x: *const f32,
+            y: *const f32,
             out: *mut f32,
             left: *const (i64, i64),
             right: *const (i64, i64),
+            first: bool,
         ) {
             unsafe {
                 let mut acc = [[[zero(); U]; R]; L];
-                let mut ls = [0isize; L];
-                let mut rs = [0isize; R];
-                for l in 0..L {
-                    ls[l] = (*left.add(l)).0 as isize;
-                }
-                for r in 0..R {
-                    rs[r] = (*right.add(r)).0 as isize;
-                }
                 let whole = row / (LANES * U) * (LANES * U);
-                for &(at, bt) in terms {
-                    let (a, b) = (a.offset(at as isize), b.offset(bt as isize));
+                for &(i, j) in terms {
+                    let (x, y) = (x.add(i as usize * L * row), y.add(j as usize * R * row));
                     let mut n = 0;
                     while n < whole {
                         for u in 0..U {
-                            let mut y = [zero(); R];
+                            let mut ys = [zero(); R];
                             for r in 0..R {
-                                y[r] = load(b.offset(rs[r]).add(n + u * LANES));
+                                ys[r] = load(y.add(r * row + n + u * LANES));
                             }
                             for l in 0..L {
-                                let g = load(a.offset(ls[l]).add(n + u * LANES));
+                                let x = load(x.add(l * row + n + u * LANES));
                                 for r in 0..R {
-                                    acc[l][r][u] = fma(g, y[r], acc[l][r][u]);
+                                    acc[l][r][u] = fma(x, ys[r], acc[l][r][u]);
                                 }
                             }
                         }
                         n += LANES * U;
                     }
                     while n < row {
-                        let part = (row - n).min(LANES);
-                        let mut y = [zero(); R];
-                        for r in 0..R {
-                            y[r] = load_part(b.offset(rs[r]).add(n), part);
-                        }
                         for l in 0..L {
-                            let g = load_part(a.offset(ls[l]).add(n), part);
+                            let x = load(x.add(l * row + n));
                             for r in 0..R {
-                                acc[l][r][0] = fma(g, y[r], acc[l][r][0]);
+                                acc[l][r][0] = fma(x, load(y.add(r * row + n)), acc[l][r][0]);
                             }
                         }
                         n += LANES;
@@ -279,7 +329,9 @@ macro_rules! kernels {
                         for u in 1..U {
                             s = add(s, acc[l][r][u]);
                         }
-                        *out.offset((*left.add(l)).1 as isize + (*right.add(r)).1 as isize) = sum(s);
+                        let to = out.offset((*left.add(l)).1 as isize + (*right.add(r)).1 as isize);
+                        let s = sum(s);
+                        *to = if first { s } else { *to + s };
                     }
                 }
             }
@@ -294,7 +346,7 @@ mod avx512 {
     use std::arch::x86_64::*;
 
     use super::super::contract::{Dots, Rows, Tap};
-    use super::{blocks, pack};
+    use super::{ROW, blocks, pack, pack_rows};
 
     const LANES: usize = 16;
     type V = __m512;
@@ -317,11 +369,11 @@ mod avx512 {
     primitive!(fma(a: V, b: V, c: V) -> V, _mm512_fmadd_ps(a, b, c));
     primitive!(add(a: V, b: V) -> V, _mm512_add_ps(a, b));
     primitive!(sum(a: V) -> f32, _mm512_reduce_add_ps(a));
-    primitive!(load_part(p: *const f32, n: usize) -> V, _mm512_maskz_loadu_ps(((1u32 << n) - 1) as u16, p));
 
     kernels!(
         #[target_feature(enable = "avx512f,avx2,fma")]
         8,
+        6,
         4
     );
 }
@@ -333,7 +385,7 @@ mod avx2 {
     use std::arch::x86_64::*;
 
     use super::super::contract::{Dots, Rows, Tap};
-    use super::{blocks, pack};
+    use super::{ROW, blocks, pack, pack_rows};
 
     const LANES: usize = 8;
     type V = __m256;
@@ -360,14 +412,11 @@ mod avx2 {
         let s = _mm_add_ps(s, _mm_movehl_ps(s, s));
         _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps::<1>(s, s)))
     });
-    primitive!(load_part(p: *const f32, n: usize) -> V, {
-        let lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-        _mm256_maskload_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32(n as i32), lane))
-    });
 
     kernels!(
         #[target_feature(enable = "avx2,fma")]
         6,
+        4,
         3
     );
 }
@@ -375,7 +424,7 @@ mod avx2 {
 #[allow(clippy::needless_range_loop, reason = "the loops are unrolled by their constant bounds")]
 mod portable {
     use super::super::contract::{Dots, Rows, Tap};
-    use super::{blocks, pack};
+    use super::{ROW, blocks, pack, pack_rows};
 
     const LANES: usize = 4;
     type V = [f32; 4];
@@ -407,12 +456,58 @@ mod portable {
     fn sum(a: V) -> f32 {
         (a[0] + a[2]) + (a[1] + a[3])
     }
-    /// # Safety
-    /// `p` points to `n` elements.
-    unsafe fn load_part(p: *const f32, n: usize) -> V {
-        // SAFETY: the caller's promise.
-        std::array::from_fn(|i| if i < n { unsafe { *p.add(i) } } else { 0.0 })
+    kernels!(4, 3, 2);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{G, agree};
+    use super::*;
+    use crate::graph::ReduceOp;
+
+    #[test]
+    fn every_instruction_set_agrees() {
+        let mut all = vec![Isa::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
+                all.push(Isa::Avx2);
+            }
+            if std::is_x86_feature_detected!("avx512f") {
+                all.push(Isa::Avx512);
+            }
+        }
+        for isa in all {
+            CHOSEN.set(Some(isa));
+            // Block sizes of one to eight channels, one group and several, whole rows and parts.
+            for (n, i, o, groups) in
+                [(3, 1, 1, 1), (29, 2, 3, 1), (64, 3, 7, 1), (40, 6, 12, 2), (16, 7, 7, 7), (96, 2, 13, 1)]
+            {
+                let mut g = G::default();
+                let x = g.data("x", &[n, i, 5, 4]);
+                let w = g.param("w", &[o, i / groups, 3, 3]);
+                let y = g.conv(x, w, 1, 1, groups);
+                let squares = g.0.mul(y, y);
+                let loss = g.0.reduce_all(ReduceOp::Mean, squares);
+                for d in crate::graph::gradients(&mut g.0, loss, &[x, w]) {
+                    g.out(d);
+                }
+                g.out(y);
+                agree(&g.0);
+            }
+        }
+        CHOSEN.set(None);
     }
 
-    kernels!(4, 2);
+    #[test]
+    fn blocks_cover_everything_evenly() {
+        for n in 1..40 {
+            for most in 1..9 {
+                let all: Vec<_> = blocks(n, most).collect();
+                assert_eq!(all.iter().map(|b| b.1).sum::<usize>(), n);
+                assert!(all.iter().all(|b| b.1 <= most && b.1 >= 1 && b.1 + 1 >= all[0].1));
+                assert!(all.windows(2).all(|w| w[0].0 + w[0].1 == w[1].0));
+            }
+        }
+    }
 }

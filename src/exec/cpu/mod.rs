@@ -143,9 +143,11 @@ impl CpuProgram {
                 Work::Nest(nest) => Code::Kernel(cache.nest(&nest)?),
                 Work::Contract(c) => {
                     let kernel = cache.contraction(&c)?;
-                    if let Kernel::Rows(rows) = &*kernel {
-                        schedule.buffers[l.slots[3]].size = rows.packed();
-                    }
+                    schedule.buffers[l.slots[3]].size = match &*kernel {
+                        Kernel::Rows(rows) => rows.packed(),
+                        Kernel::Dots(dots) => dots.packed(),
+                        Kernel::Jit(_) => 0,
+                    };
                     Code::Kernel(kernel)
                 }
                 Work::Zero => Code::Zero { elements: schedule.buffers[l.slots[0]].size },
@@ -247,8 +249,8 @@ impl CpuProgram {
                         kernels::rows(plan, t[0], t[1], t[2], t[3]);
                     }
                     Kernel::Dots(plan) => {
-                        let t: [*mut f32; 3] = std::array::from_fn(|i| self.table[i].cast());
-                        kernels::dots(plan, t[0], t[1], t[2]);
+                        let t: [*mut f32; 4] = std::array::from_fn(|i| self.table[i].cast());
+                        kernels::dots(plan, t[0], t[1], t[2], t[3]);
                     }
                 }
             },

@@ -486,9 +486,7 @@ impl Scheduler<'_> {
             }
         }
         for (i, launch) in launches.iter_mut().enumerate() {
-            if let Work::Contract(c) = &launch.work
-                && c.is_rows()
-            {
+            if let Work::Contract(_) = &launch.work {
                 launch.slots.push(buffers.len());
                 // Its size is known when the kernel is.
                 buffers.push(Buffer { size: 0, home: Home::Arena, first: i, last: i });

@@ -97,14 +97,14 @@ fn from_graph(boxing: &Boxing, built: &Built, site: &str, decided: &[Decided]) -
         })
     };
     let is_state = |i: usize| {
-        let p = &parts.parts[i];
+        let p = &parts.all[i];
         p.outside || p.kind == Kind::Merge || parts.before(i).len() != 1 || parts.after(i).len() != 1
     };
-    let states: Vec<usize> = (0..parts.parts.len()).filter(|&i| is_state(i) || parts.output == Some(i)).collect();
+    let states: Vec<usize> = (0..parts.all.len()).filter(|&i| is_state(i) || parts.output == Some(i)).collect();
     let mut dag = Dag::default();
     let mut node_of: BTreeMap<usize, usize> = BTreeMap::new();
     for &i in &states {
-        let p = &parts.parts[i];
+        let p = &parts.all[i];
         let number = dag.nodes.len().to_string();
         let plain_state = p.outside || p.label == "+";
         let node = if plain_state {
@@ -121,7 +121,7 @@ fn from_graph(boxing: &Boxing, built: &Built, site: &str, decided: &[Decided]) -
         for mut from in parts.before(to) {
             let mut labels: Vec<String> = Vec::new();
             while !node_of.contains_key(&from) {
-                let p = &parts.parts[from];
+                let p = &parts.all[from];
                 used.insert(numbered(&p.site, site));
                 let text = option(p).unwrap_or_else(|| p.label.clone());
                 if labels.last() != Some(&text) {
@@ -142,7 +142,7 @@ fn from_graph(boxing: &Boxing, built: &Built, site: &str, decided: &[Decided]) -
     }
     // An identity leaves no node: the options of its frame that nothing else shows.
     for (edge, to) in bare {
-        let at = numbered(&parts.parts[to].site, site);
+        let at = numbered(&parts.all[to].site, site);
         let mut open = decided.iter().filter_map(|(path, _, c)| match c {
             Choice::Text(s) if !at.is_empty() && path.starts_with(&at) && !used.contains(path) => Some(s),
             _ => None,
@@ -155,7 +155,7 @@ fn from_graph(boxing: &Boxing, built: &Built, site: &str, decided: &[Decided]) -
         }
     }
     if let Some(&out) = parts.output.and_then(|o| node_of.get(&o))
-        && parts.parts[parts.output.unwrap_or(0)].label == "concat"
+        && parts.all[parts.output.unwrap_or(0)].label == "concat"
     {
         dag.nodes[out].kind = Kind::Output;
     }

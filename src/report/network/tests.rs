@@ -112,7 +112,7 @@ search s { data = digits() space = chain() }
         assert!((3..=4).contains(&sums), "{:?}", dag.nodes);
         // Each chosen operation is on an edge, whatever it became in the graph.
         for (d, v) in &built.decided {
-            if d.name.ends_with(".op") {
+            if d.kind().ends_with("op") {
                 let v = v.to_string();
                 assert!(dag.edges.iter().any(|e| e.label == v), "{v} of {} in {:?}", c.to_json(), dag.edges);
             }

@@ -35,6 +35,7 @@ mod tests;
 mod tree;
 pub mod types;
 
+pub use builtins::{Sig, all as builtins};
 pub use contract::HostFn;
 pub use env::{Env, FunItem, Item, LIBRARY, OpItem, Scope, scope_of};
 pub use host::{Host, OpRef, Opaque, Stop, Value};

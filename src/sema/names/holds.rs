@@ -17,7 +17,7 @@ fn decides_within(program: &Program, module: ModuleId, a: &Arch, outer: &[&Arch]
     if a.kind != ArchKind::Block || !seen.insert(a.name.span) {
         return false;
     }
-    // Declarations inside count where they are used.
+    // Declarations inside count where they are used, not where they stand.
     let inner: Vec<&Arch> = (a.body.stmts.iter())
         .filter_map(|s| match &s.kind {
             StmtKind::Item(i) => match &i.kind {
@@ -31,7 +31,6 @@ fn decides_within(program: &Program, module: ModuleId, a: &Arch, outer: &[&Arch]
     let mut own: Vec<&Expr> = Vec::new();
     for s in &a.body.stmts {
         match &s.kind {
-            StmtKind::Item(_) => {}
             StmtKind::Let { value, .. }
             | StmtKind::Share { value, .. }
             | StmtKind::Assign { value, .. }
@@ -42,7 +41,7 @@ fn decides_within(program: &Program, module: ModuleId, a: &Arch, outer: &[&Arch]
             }
             StmtKind::While { body, .. } => visit::body(body, &mut |e| own.push(e)),
             StmtKind::Return(e) => e.iter().for_each(|e| visit::expr(e, &mut |e| own.push(e))),
-            StmtKind::Forbid(_) | StmtKind::Break | StmtKind::Continue => {}
+            StmtKind::Item(_) | StmtKind::Forbid(_) | StmtKind::Break | StmtKind::Continue => {}
         }
     }
     a.body.value.iter().for_each(|e| visit::expr(e, &mut |e| own.push(e)));

@@ -42,13 +42,9 @@ impl Graph {
             let Some(cycle) = self.cycle(decl) else { continue };
             reported.extend(cycle.iter().map(|c| c.0));
             let name = &self.names[&decl];
-            let message = match cycle.as_slice() {
-                [_] => format!("`{name}` calls itself on every path and never ends"),
-                _ => {
-                    let through: Vec<String> = cycle[1..].iter().map(|c| format!("`{}`", self.names[&c.0])).collect();
-                    format!("`{name}` calls itself through {} on every path and never ends", through.join(", "))
-                }
-            };
+            let through: Vec<String> = cycle[1..].iter().map(|c| format!("`{}`", self.names[&c.0])).collect();
+            let through = if through.is_empty() { String::new() } else { format!(" through {}", through.join(", ")) };
+            let message = format!("`{name}` calls itself{through} on every path and never ends");
             let mut d = wording::endless_as(cycle[0].1, message).label(decl, "declared here");
             for (_, call) in &cycle[1..] {
                 d = d.label(*call, "which calls this");

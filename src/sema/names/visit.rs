@@ -10,11 +10,15 @@ pub fn item<'a>(i: &'a Item, f: &mut impl FnMut(&'a Expr)) {
         ItemKind::Use(_) => {}
         ItemKind::Primitive(p) => {
             params(&p.params, f);
-            p.outputs.iter().for_each(|o| dims(&o.dims, f));
+            for o in &p.outputs {
+                dims(&o.dims, f);
+            }
             prim_stmts(&p.body, f);
         }
         ItemKind::Arch(a) => {
-            a.count.iter().for_each(|e| expr(e, f));
+            if let Some(e) = &a.count {
+                expr(e, f);
+            }
             params(&a.params, f);
             body(&a.body, f);
         }
@@ -41,7 +45,9 @@ fn params<'a>(ps: &'a [Param], f: &mut impl FnMut(&'a Expr)) {
         if let ParamKind::Tensor(d) = &p.kind {
             dims(d, f);
         }
-        p.default.iter().for_each(|e| expr(e, f));
+        if let Some(e) = &p.default {
+            expr(e, f);
+        }
     }
 }
 
@@ -84,8 +90,12 @@ fn prim_stmts<'a>(stmts: &'a [PrimStmt], f: &mut impl FnMut(&'a Expr)) {
 
 /// Every expression of a body, those of declarations inside it included.
 pub fn body<'a>(b: &'a Body, f: &mut impl FnMut(&'a Expr)) {
-    b.stmts.iter().for_each(|s| stmt(s, f));
-    b.value.iter().for_each(|e| expr(e, f));
+    for s in &b.stmts {
+        stmt(s, f);
+    }
+    if let Some(e) = &b.value {
+        expr(e, f);
+    }
 }
 
 fn stmt<'a>(s: &'a Stmt, f: &mut impl FnMut(&'a Expr)) {
@@ -101,7 +111,9 @@ fn stmt<'a>(s: &'a Stmt, f: &mut impl FnMut(&'a Expr)) {
             body(b, f);
         }
         StmtKind::While { cond, body: b } => {
-            cond.iter().for_each(|e| expr(e, f));
+            if let Some(e) = cond {
+                expr(e, f);
+            }
             body(b, f);
         }
         StmtKind::Return(e) => e.iter().for_each(|e| expr(e, f)),
@@ -133,7 +145,9 @@ pub fn expr<'a>(e: &'a Expr, f: &mut impl FnMut(&'a Expr)) {
         ExprKind::Comprehension { element, clauses } => {
             for c in clauses {
                 expr(&c.iter, f);
-                c.cond.iter().for_each(|e| expr(e, f));
+                if let Some(e) = &c.cond {
+                    expr(e, f);
+                }
             }
             expr(element, f);
         }
@@ -146,16 +160,22 @@ pub fn expr<'a>(e: &'a Expr, f: &mut impl FnMut(&'a Expr)) {
         ExprKind::If { cond, then, otherwise } => {
             expr(cond, f);
             body(then, f);
-            otherwise.iter().for_each(|b| body(b, f));
+            if let Some(b) = otherwise {
+                body(b, f);
+            }
         }
         ExprKind::Body(b) => body(b, f),
         ExprKind::Call { callee, args } => {
             expr(callee, f);
-            args.iter().for_each(|a| expr(&a.value, f));
+            for a in args {
+                expr(&a.value, f);
+            }
         }
         ExprKind::Index { base, indices } => {
             expr(base, f);
-            indices.iter().for_each(|e| expr(e, f));
+            for e in indices {
+                expr(e, f);
+            }
         }
         ExprKind::Choose(c) => {
             match &c.amount {
@@ -166,17 +186,23 @@ pub fn expr<'a>(e: &'a Expr, f: &mut impl FnMut(&'a Expr)) {
             match &c.domain {
                 Domain::Alternatives(alts) => {
                     for a in alts {
-                        a.weight.iter().for_each(|e| expr(e, f));
+                        if let Some(e) = &a.weight {
+                            expr(e, f);
+                        }
                         expr(&a.value, f);
                     }
                 }
                 Domain::From(e) => expr(e, f),
                 Domain::In { range, step, .. } => {
                     expr(range, f);
-                    step.iter().for_each(|e| expr(e, f));
+                    if let Some(e) = step {
+                        expr(e, f);
+                    }
                 }
             }
-            c.given.iter().for_each(|e| expr(e, f));
+            if let Some(e) = &c.given {
+                expr(e, f);
+            }
         }
         ExprKind::Assemble(a) => {
             expr(&a.nodes, f);

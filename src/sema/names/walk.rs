@@ -343,7 +343,9 @@ impl<'a> Walker<'a, '_> {
             },
             ExprKind::Tuple(ts) => ts.iter().for_each(|t| self.assign(t)),
             ExprKind::Index { base, indices } => {
-                indices.iter().for_each(|e| self.expr(e));
+                for e in indices {
+                    self.expr(e);
+                }
                 self.assign(base);
             }
             ExprKind::Field { base, .. } => self.assign(base),

@@ -85,14 +85,21 @@ impl<'a> Elab<'a, '_> {
             }
             Value::Op(op) => {
                 let op = op.clone();
-                if self.checking()
-                    && op.place.path == op.place.owner
-                    && self.templates.get(&*op.place.owner).is_some_and(|t| t.applied.is_none())
-                {
+                if self.checking() && self.templates.get(&*op.place.owner).is_some_and(|t| t.applied.is_none()) {
                     let shapes = self.known_shapes(&inputs);
                     if let Some(t) = self.templates.get_mut(&*op.place.owner) {
                         t.applied = shapes;
                     }
+                }
+                let place = &op.place;
+                // What a motif gives, used outside of it: its weights are the motif's all the same.
+                let leaves = place.path == place.owner && place.stamp != self.place.stamp && !place.owner.is_empty();
+                if leaves && self.motifs.iter().any(|(path, _)| *path == place.owner) {
+                    let owner = place.owner.clone();
+                    return self.at_site(&owner, |el| {
+                        el.stamped(&owner, op.place.stamp);
+                        el.in_place(&op, |el| el.apply_op(&op, inputs, span))
+                    });
                 }
                 self.in_place(&op, |el| el.apply_op(&op, inputs, span))
             }

@@ -167,7 +167,9 @@ impl<'a> Elab<'a, '_> {
             Err(mut wrong) => {
                 let Some(last) = wrong.pop() else { return Ok(Value::Poison) };
                 if self.checking() {
-                    wrong.into_iter().for_each(|d| self.report(d));
+                    for d in wrong {
+                        self.report(d);
+                    }
                 }
                 return self.fail(last);
             }
@@ -383,9 +385,14 @@ impl<'a> Elab<'a, '_> {
                 })
                 .collect();
             let shapes = self.known_shapes(inputs).unwrap_or_default();
-            self.templates.insert(path.to_string(), Template { args, inputs: shapes, applied: None });
+            let declared = match item.home {
+                Home::Module => self.program.lookup(item.scope.module, &a.name.name),
+                Home::Ahead(..) | Home::Here => None,
+            };
+            let template = Template { item: declared, args, inputs: shapes, applied: None };
+            self.templates.insert(path.to_string(), template);
         }
-        let place = Place { path: path.clone(), owner: path.clone(), stamp, presence: Num::Bool(true) };
+        let place = Place { path: path.clone(), owner: path.clone(), stamp, presence: item.presence };
         let old = std::mem::replace(&mut self.place, place);
         let r = self.at_site(&path, |el| {
             if !el.dry {
@@ -398,7 +405,30 @@ impl<'a> Elab<'a, '_> {
             }
         });
         self.place = old;
+        if let Ok(Value::Op(_)) = &r
+            && !self.dry
+        {
+            // Its weights will be where the operation is applied; that takes the site of this use.
+            if let Some((_, counts)) = self.sites.last_mut()
+                && let Some(n) = counts.get_mut(&*path)
+            {
+                *n -= 1;
+            }
+            self.pending.insert(stamp, self.stamps.len() - 1);
+        }
         r
+    }
+
+    /// The first use of an operation that a motif gave has the stamp's site; later ones are stamps of their own.
+    pub(crate) fn stamped(&mut self, motif: &str, stamp: u32) {
+        if self.dry {
+            return;
+        }
+        let site = self.sites.last().map_or_else(String::new, |s| s.0.clone());
+        match self.pending.remove(&stamp) {
+            Some(at) => self.stamps[at].site = site,
+            None => self.stamps.push(Stamp { motif: motif.to_string(), site }),
+        }
     }
 
     /// Binds and compares the extents of a tensor parameter; the call's own names start at `signature` of the scope.
@@ -449,7 +479,7 @@ impl<'a> Elab<'a, '_> {
             let expected = self.number(e, scope)?;
             let whole = dims.to_vec();
             self.require_equal(expected, found, span, |el, a| {
-                let show = |n| el.syms.eval(n, a).map_or_else(|| el.syms.show(n), |v| el.syms.show(v));
+                let show = |n| el.syms.show_under(n, a);
                 Diagnostic::new(
                     &codes::SHAPE,
                     span,

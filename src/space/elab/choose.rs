@@ -510,7 +510,8 @@ fn options(xs: &[Element]) -> Vec<Choice> {
     if distinct(&by_index) { by_index } else { (0..xs.len()).map(|i| Choice::Int(i as i64)).collect() }
 }
 
-fn first_of(d: &Domain) -> Choice {
+/// The value of a decision that only a shape depends on: the first that is not `none`.
+pub(super) fn first_of(d: &Domain) -> Choice {
     match d {
         Domain::One { options, .. } => options
             .iter()

@@ -40,7 +40,7 @@ impl<'a> Elab<'a, '_> {
         }
         let rest = self.rest_dims(p, &tensors, span)?;
         if !self.emitting() {
-            self.check_slots(&p.body, &mut scope)?;
+            self.check_slots(&p.name.name, &p.body, &mut scope)?;
         }
         let exact = std::mem::replace(&mut self.exact, true);
         let shapes: R<Vec<Vec<Num>>> = p.outputs.iter().map(|o| self.dims(&o.dims, &rest, &mut scope)).collect();
@@ -118,7 +118,7 @@ impl<'a> Elab<'a, '_> {
     }
 
     /// Extents of weights must come out exactly, too.
-    fn check_slots(&mut self, body: &'a [PrimStmt], scope: &mut Scope<'a>) -> R<()> {
+    fn check_slots(&mut self, of: &str, body: &'a [PrimStmt], scope: &mut Scope<'a>) -> R<()> {
         for stmt in body {
             match stmt {
                 PrimStmt::Let { name, value } => {
@@ -130,16 +130,16 @@ impl<'a> Elab<'a, '_> {
                     let r = self.dims(dims, &[], scope);
                     self.exact = exact;
                     let dims = r?;
-                    self.require_positive(&dims, &name.name, name.span)?;
+                    self.require_positive(&dims, &format!("{of}.{}", name.name), name.span)?;
                 }
                 PrimStmt::If { cond, then, otherwise } => {
                     let training = matches!(&cond.kind, ast::ExprKind::Name(n) if n.ident.name == "training");
                     let c = if training { Num::Sym(self.unknown_truth()) } else { self.condition(cond, scope)? };
                     if c != Num::Bool(false) {
-                        self.check_slots(then, &mut scope.clone())?;
+                        self.check_slots(of, then, &mut scope.clone())?;
                     }
                     if c != Num::Bool(true) {
-                        self.check_slots(otherwise, &mut scope.clone())?;
+                        self.check_slots(of, otherwise, &mut scope.clone())?;
                     }
                 }
                 PrimStmt::Equation { .. } => {}

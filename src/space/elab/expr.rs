@@ -135,8 +135,12 @@ impl<'a> Elab<'a, '_> {
 
     /// A declaration as a value: an item, or a list of items for `motif m[6]`.
     pub(crate) fn declare(&mut self, decl: Decl<'a>, scope: Scope<'a>, path: &str, home: &Home<'a>) -> R<Value<'a>> {
+        let presence = match home {
+            Home::Module => Num::Bool(true),
+            Home::Ahead(..) | Home::Here => self.place.presence,
+        };
         let Decl::Arch(ast::Arch { count: Some(count), kind: ast::ArchKind::Motif, .. }) = decl else {
-            let item = Rc::new(Item { decl, scope, path: path.into(), home: home.clone() });
+            let item = Rc::new(Item { decl, scope, path: path.into(), home: home.clone(), presence });
             self.note_motif(&item);
             return Ok(Value::Item(item));
         };
@@ -152,7 +156,7 @@ impl<'a> Elab<'a, '_> {
         let designs = (0..n.max(0) as usize)
             .map(|index| {
                 let path = format!("{path}[{index}]").into();
-                let item = Rc::new(Item { decl, scope: scope.clone(), path, home: home.clone() });
+                let item = Rc::new(Item { decl, scope: scope.clone(), path, home: home.clone(), presence });
                 self.note_motif(&item);
                 Element { when: Num::Bool(true), value: Value::Item(item), index }
             })
@@ -391,7 +395,7 @@ impl<'a> Elab<'a, '_> {
                 if self.exact {
                     let rem = self.syms.fun(Fun::Rem, a, b);
                     self.require_equal(rem, Num::Int(0), span, |el, asg| {
-                        let show = |n| el.syms.eval(n, asg).map_or_else(|| el.syms.show(n), |v| el.syms.show(v));
+                        let show = |n| el.syms.show_under(n, asg);
                         Diagnostic::new(&codes::INEXACT, span, format!("{} is not divisible by {}", show(a), show(b)))
                             .here("this division in an extent must be exact")
                             .help("choose sizes that divide, or write `ceil(a / b)` or `floor(a / b)`")
@@ -545,7 +549,7 @@ impl<'a> Elab<'a, '_> {
         let below = self.syms.cmp(Cmp::Lt, i, len);
         let inside = self.syms.and(above, below);
         self.require(inside, span, |el, a| {
-            let show = |n| el.syms.eval(n, a).map_or_else(|| el.syms.show(n), |v| el.syms.show(v));
+            let show = |n| el.syms.show_under(n, a);
             Diagnostic::new(
                 &codes::OUT_OF_RANGE,
                 span,

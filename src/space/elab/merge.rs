@@ -23,7 +23,9 @@ impl<'a> Elab<'a, '_> {
         let full = cases.len();
         let cases: Vec<(Num, Value<'a>)> =
             cases.into_iter().filter(|(c, v)| *c != Num::Bool(false) && !matches!(v, Value::Poison)).collect();
-        if cases.is_empty() {
+        // The shape of a lone `none` would be that of a sibling that failed.
+        let failed = !self.errors.is_empty() && cases.len() < full;
+        if cases.is_empty() || (failed && cases.iter().all(|(_, v)| matches!(v, Value::None))) {
             return Ok(Value::Poison);
         }
         if cases.iter().all(|(_, v)| same(v, &cases[0].1)) {

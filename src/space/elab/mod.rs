@@ -23,8 +23,8 @@ use std::rc::Rc;
 use crate::base::Span;
 use crate::diag::{Code, Diagnostic, codes};
 use crate::graph::{Graph, NodeId};
-use crate::sema::modules::Program;
-use crate::sema::sym::{Assignment, Cmp, Num, Proof, Syms, Var as SymVar};
+use crate::sema::modules::{ItemRef, Program};
+use crate::sema::sym::{Assignment, Cmp, MAX_COMBINATIONS, Num, Proof, Syms, Var as SymVar, VarInfo};
 
 use super::decision::{Choice, Decision, Domain};
 use super::value::{Item, Op, Origin, Place, Tensor, Value};
@@ -92,6 +92,8 @@ pub struct CheckedRepeat {
 /// How a motif was first stamped, so that one that a candidate does not reach can still be visited.
 #[derive(Clone, Debug)]
 pub struct Template {
+    /// The motif, if a module declares it; another is met where its body is.
+    pub item: Option<ItemRef>,
     /// Scalar arguments by name, where they were all known.
     pub args: Vec<(String, Num)>,
     /// The shapes of its tensor inputs, where they were all known but for the batch.
@@ -154,6 +156,8 @@ pub struct Elab<'a, 'o> {
     pub stamps_of: BTreeMap<String, BTreeSet<String>>,
     /// Every use of a motif.
     pub stamps: Vec<Stamp>,
+    /// Stamps that gave an operation which was not applied yet, by their number, with their place in `stamps`.
+    pub(crate) pending: BTreeMap<u32, usize>,
     /// All repeats.
     pub repeats: Vec<CheckedRepeat>,
     /// Conditions that no candidate may satisfy.
@@ -199,6 +203,7 @@ impl<'a, 'o> Elab<'a, 'o> {
             templates: BTreeMap::new(),
             stamps_of: BTreeMap::new(),
             stamps: Vec::new(),
+            pending: BTreeMap::new(),
             repeats: Vec::new(),
             forbidden: Vec::new(),
             levels: BTreeMap::new(),
@@ -303,30 +308,92 @@ impl<'a, 'o> Elab<'a, 'o> {
         match self.syms.prove(path, condition) {
             Proof::Holds => Ok(()),
             Proof::Fails(a) => {
+                let a = match self.real_example(path, condition) {
+                    Some(None) => return Ok(()),
+                    Some(Some(real)) => real,
+                    None => a,
+                };
                 let d = message(self, &a);
                 let d = self.with_decisions(d, &a);
                 self.fail(d)
             }
             Proof::Unknown(vars) => {
-                let shown = message(self, &Assignment::new());
+                // Where large extents are a counterexample, its decisions tell more than all of them at once.
+                let example = self.real_example(path, condition).flatten();
+                let shown = message(self, example.as_ref().unwrap_or(&Assignment::new()));
                 let names: Vec<String> = vars
                     .iter()
                     .map(|v| format!("`{}`", self.var_name(*v)))
                     .collect::<BTreeSet<_>>()
                     .into_iter()
                     .collect();
-                let on = if names.is_empty() {
+                let on = if example.is_some() || names.is_empty() {
                     "it depends on extents that are not known here".to_string()
+                } else if self.few_combinations(&vars) {
+                    format!("it depends on {}, and on extents that are not known here", names.join(", "))
                 } else {
                     format!("it depends on {}, whose combinations are too many to try", names.join(", "))
                 };
+                let shown = self.with_decisions(shown, &example.unwrap_or_default());
                 let mut d = Diagnostic::new(&codes::CANNOT_PROVE, span, format!("cannot prove that this holds for every candidate: {}", shown.message))
                     .here("for some candidate this may fail")
                     .note(on)
                     .help("make the shapes agree by construction (an adapter such as `fit` or `pad_to_largest`), or `forbid` the combinations that do not fit");
                 d.labels.extend(shown.labels.into_iter().filter(|l| l.span != span));
+                d.notes.extend(shown.notes);
                 self.fail(d)
             }
+        }
+    }
+
+    /// Whether these are few enough to be tried, so that it is not they who leave a proof open.
+    fn few_combinations(&self, vars: &[SymVar]) -> bool {
+        let size = |v: &SymVar| match *v {
+            SymVar::Option(d) => match self.syms.vars.get(d as usize) {
+                Some(VarInfo::Options(n)) => f64::from(*n),
+                _ => f64::INFINITY,
+            },
+            SymVar::Member(..) => 2.0,
+        };
+        vars.iter().map(size).product::<f64>() <= MAX_COMBINATIONS as f64
+    }
+
+    /// A counterexample in which a decision that does not exist, since another excludes it, has the value that a dry run
+    /// gives it ([`choose::first_of`]), so that there is a candidate for it. `Some(None)` if there is none; `None` if there
+    /// are too many combinations to tell.
+    fn real_example(&mut self, path: Num, condition: Num) -> Option<Option<Assignment>> {
+        let wrong = self.syms.not(condition);
+        let mut real = self.syms.and(path, wrong);
+        let mut done: BTreeSet<u32> = BTreeSet::new();
+        loop {
+            let vars = self.syms.support(real);
+            let open = vars.iter().map(|v| match *v {
+                SymVar::Option(d) | SymVar::Member(d, _) => d,
+            });
+            let Some(d) = open.into_iter().find(|d| !done.contains(d)) else {
+                let vars: Vec<SymVar> = vars.into_iter().collect();
+                return self.syms.find(&vars, real);
+            };
+            done.insert(d);
+            let Some(c) = self.decisions.get(d as usize) else { continue };
+            if c.presence == Num::Bool(true) {
+                continue;
+            }
+            let (presence, domain) = (c.presence, c.decision.domain.clone());
+            let pinned = match (&domain, choose::first_of(&domain)) {
+                (Domain::One { options, .. }, first) => {
+                    let at = domain.index_of(&first).unwrap_or(0);
+                    self.syms.is_option(d, at as u32, options.len() as u32)
+                }
+                (Domain::Subset { options, lo, .. }, _) => (0..options.len()).fold(Num::Bool(true), |all, k| {
+                    let m = self.syms.member(d, k as u32);
+                    let m = if k < *lo { m } else { self.syms.not(m) };
+                    self.syms.and(all, m)
+                }),
+                (Domain::Real { .. }, _) => continue,
+            };
+            let exists = self.syms.or(presence, pinned);
+            real = self.syms.and(real, exists);
         }
     }
 
@@ -340,29 +407,35 @@ impl<'a, 'o> Elab<'a, 'o> {
     /// Adds the decisions that lead to a failure.
     fn with_decisions(&self, d: Diagnostic, a: &Assignment) -> Diagnostic {
         let mut lines = Vec::new();
-        let mut subsets: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+        // What a subset has, and what it lacks, may both matter.
+        let mut subsets: BTreeMap<u32, [Vec<String>; 2]> = BTreeMap::new();
+        let exists = |c: &CheckedDecision| self.syms.eval(c.presence, a) != Some(Num::Bool(false));
         for (v, &x) in a {
             match *v {
                 SymVar::Option(i) => {
-                    if let Some(c) = self.decisions.get(i as usize)
+                    if let Some(c) = self.decisions.get(i as usize).filter(|c| exists(c))
                         && let Domain::One { options, .. } = &c.decision.domain
                         && let Some(o) = options.get(x as usize)
                     {
                         lines.push(format!("{} = {o}", c.decision.name));
                     }
                 }
-                SymVar::Member(i, k) if x == 1 => {
-                    if let Some(c) = self.decisions.get(i as usize)
+                SymVar::Member(i, k) => {
+                    if let Some(c) = self.decisions.get(i as usize).filter(|c| exists(c))
                         && let Domain::Subset { options, .. } = &c.decision.domain
                     {
-                        subsets.entry(i).or_default().push(options[k as usize].to_string());
+                        subsets.entry(i).or_default()[usize::from(x == 0)].push(options[k as usize].to_string());
                     }
                 }
-                SymVar::Member(..) => {}
             }
         }
-        for (i, members) in subsets {
-            lines.push(format!("{} has {}", self.decisions[i as usize].decision.name, members.join(", ")));
+        for (i, both) in subsets {
+            let name = &self.decisions[i as usize].decision.name;
+            for (members, verb) in both.iter().zip(["has", "lacks"]) {
+                if !members.is_empty() {
+                    lines.push(format!("{name} {verb} {}", members.join(", ")));
+                }
+            }
         }
         if lines.is_empty() { d } else { d.note(format!("it happens when {}", lines.join(", "))) }
     }
@@ -466,13 +539,7 @@ impl<'a, 'o> Elab<'a, 'o> {
 
     /// The shape as text: `[N, 16, 8, 8]`, under an assignment where one is given.
     pub(crate) fn shape_text(&self, dims: &[Num], a: &Assignment) -> String {
-        let parts: Vec<String> = dims
-            .iter()
-            .map(|&d| match self.syms.eval(d, a) {
-                Some(v) => self.syms.show(v),
-                None => self.syms.show(d),
-            })
-            .collect();
+        let parts: Vec<String> = dims.iter().map(|&d| self.syms.show_under(d, a)).collect();
         format!("[{}]", parts.join(", "))
     }
 

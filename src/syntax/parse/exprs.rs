@@ -417,7 +417,10 @@ impl<'a> Builder<'a> {
                         let mut d = Diagnostic::new(&codes::NUMBER, span, format!("there is no unit `{unit}`"))
                             .here("a number and its unit")
                             .help("units are ns us ms s min h d, k M G T, B KB MB GB and %; a name cannot start with a digit");
-                        if let Some(u) = did_you_mean(unit, UNITS.iter().map(|u| u.0)) {
+                        let cased = UNITS.iter().map(|u| u.0).find(|u| u.eq_ignore_ascii_case(unit));
+                        let near = || did_you_mean(unit, UNITS.iter().map(|u| u.0));
+                        // Minutes are `min`, so that they are not millions.
+                        if let Some(u) = if unit == "m" { Some("min") } else { cased.or_else(near) } {
                             d = d.fix(at, u, format!("write the unit `{u}`"));
                         }
                         self.report(d);

@@ -1,6 +1,6 @@
 use std.ops.*
 
-block inner(x[..], c: int) = x >> conv(k = c)
+block inner(x[..], c: int) = x >> conv(k = c) //~ E0303 "`conv` needs the argument `out`"
 
 block outer(x[..], c: int) = x >> relu >> inner(c)
 

@@ -1,6 +1,6 @@
 use std.ops.*
 
-block inner(x[..], c: int) = x >> conv(if c > 4 { "wide" } else { "narrow" }, 3)
+block inner(x[..], c: int) = x >> conv(if c > 4 { "wide" } else { "narrow" }, 3) //~ E0301 "`out` must be a whole number, not a text"
 
 block outer(x[..], c: int) = x >> relu >> inner(c)
 

@@ -1,6 +1,6 @@
 use std.ops.*
 
-block inner(x[..], c: int) = x >> conv(c, kernel = 3)
+block inner(x[..], c: int) = x >> conv(c, kernel = 3) //~ E0302 "`conv` has no parameter `kernel`"
 
 block outer(x[..], c: int) = x >> relu >> inner(c)
 

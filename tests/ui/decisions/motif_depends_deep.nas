@@ -2,7 +2,7 @@ use std.ops.*
 
 motif cell(x[..], n: int) {
   var y = x
-  for i in 0..n { y = y >> conv(8, choose kernel from [n, n + 2]) }
+  for i in 0..n { y = y >> conv(8, choose kernel from [n, n + 2]) } //~ E0502 "the decision `cell.i(0).kernel` of motif `cell` depends on the motif's"
   y
 }
 block inner(x[..], c: int) = x >> cell(1) >> cell(c / 4)

@@ -1,6 +1,6 @@
 use std.ops.*
 
-block inner(x[..], c: int) = concat(choose parts 0.. from [x >> conv(c, 1), x >> conv(c, 3)])
+block inner(x[..], c: int) = concat(choose parts 0.. from [x >> conv(c, 1), x >> conv(c, 3)]) //~ E0503 "a concatenation of no tensors"
 
 block outer(x[..], c: int) = x >> relu >> inner(c)
 

@@ -1,6 +1,6 @@
 use std.ops.*
 
-block act(x[..]) = x >> choose act { relu | tanh }
+block act(x[..]) = x >> choose act { relu | tanh } //~ E0501 "the decision `act` is made twice"
 block first(x[..]) = x >> conv(8, 3) >> act
 block second(x[..]) = x >> conv(8, 5) >> act
 

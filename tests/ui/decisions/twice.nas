@@ -3,8 +3,8 @@ use std.ops.*
 
 block unreached(x[..], c: int) {
   let a = choose k from [1, 3]
-  let b = choose k from [1, 3]
-  x >> conv(c, a) >> conv(c, b) >> choose { relu | tanh } >> choose { relu | tanh }
+  let b = choose k from [1, 3] //~ E0501 "the decision `k` is made twice"
+  x >> conv(c, a) >> conv(c, b) >> choose { relu | tanh } >> choose { relu | tanh } //~ E0501 "the decision `op` is made twice"
 }
 
 // In different alternatives, loops and branches names may be equal.

@@ -3,7 +3,7 @@ use std.ops.*
 block mixed(c: int) = choose op { conv_bn(c, 1) | conv_bn(c, 3) }
 block inner(x[..], c: int) {
   let f = mixed(c)
-  x >> f >> relu >> f
+  x >> f >> relu >> f //~ W0505 "every use of `f` makes the decisions of this one use of `mixed`"
 }
 
 block outer(x[..], c: int) = x >> relu >> inner(c)

@@ -1,7 +1,7 @@
 use std.ops.*
 
 block inner(x[..], c: int) {
-  let k = choose kernel from [1, 3, 5]
+  let k = choose kernel from [1, 3, 5] //~ W0504 "nothing uses the decision in `k`"
   x >> conv(c, 3)
 }
 

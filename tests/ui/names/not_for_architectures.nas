@@ -1,7 +1,7 @@
 use std.ops.*
 
-block b(x[..]) = x >> s
-block c(x[..]) = x >> digits
+block b(x[..]) = x >> s //~ E0301 "`s` is not something that an architecture can use"
+block c(x[..]) = x >> digits //~ E0303 "`digits` needs the argument `classes`"
 
 search s { space = digits }
 

@@ -1,6 +1,6 @@
 use std.ops.*
 
-block inner(x[..], c: int) = x >> conv(c, 3) >> rleu
+block inner(x[..], c: int) = x >> conv(c, 3) >> rleu //~ E0203 "there is no `rleu` here"
 
 block outer(x[..], c: int) = x >> relu >> inner(c)
 

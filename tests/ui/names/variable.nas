@@ -2,6 +2,6 @@ use std.ops.*
 
 block b(x[..]) {
   var state = x
-  stat = state >> relu
+  stat = state >> relu //~ E0203 "there is no variable `stat`"
   state
 }

@@ -2,7 +2,7 @@ use std.ops.*
 
 block inner(x[..], c: int) {
   let n = choose n in 0..=2
-  x >> conv(c % n + 1, 3)
+  x >> conv(c % n + 1, 3) //~ E0306 "division by zero"
 }
 
 block outer(x[..], c: int) = x >> relu >> inner(c)

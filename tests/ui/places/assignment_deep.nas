@@ -1,7 +1,7 @@
 use std.ops.*
 
 block inner(x[..], c: int) {
-  c = 2 * c
+  c = 2 * c //~ E0304 "`c` cannot be assigned"
   x >> conv(c, 3)
 }
 

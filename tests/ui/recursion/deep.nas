@@ -1,6 +1,6 @@
 use std.ops.*
 
-block tree(x[..], depth: int) = x >> choose op { leaf: relu | deeper: tree(depth) }
+block tree(x[..], depth: int) = x >> choose op { leaf: relu | deeper: tree(depth) } //~ E0308 "`tree` calls itself with the same arguments and never ends"
 block inner(x[..], c: int) = x >> conv(c, 3) >> tree(c)
 block outer(x[..], c: int) = x >> relu >> inner(c)
 

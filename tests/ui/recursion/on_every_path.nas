@@ -1,15 +1,15 @@
 //@ snapshot
 use std.ops.*
 
-block tree(x[..], depth: int) = x >> relu >> tree(depth - 1)
+block tree(x[..], depth: int) = x >> relu >> tree(depth - 1) //~ E0308 "`tree` calls itself on every path and never ends"
 
-block ping(x[..], depth: int) = x >> pong(depth)
+block ping(x[..], depth: int) = x >> pong(depth) //~ E0308 "`ping` calls itself through `pong` on every path and never ends"
 block pong(x[..], depth: int) {
   let y = x >> relu
   y >> ping(depth - 1)
 }
 
-fn count(n: int) -> int = count(n - 1) + 1
+fn count(n: int) -> int = count(n - 1) + 1 //~ E0308 "`count` calls itself on every path and never ends"
 block uses_count(x[..]) = x >> conv(count(3), 3)
 
 // Ends.

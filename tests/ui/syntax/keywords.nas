@@ -1,1 +1,1 @@
-blok cell(x[..]) = x
+blok cell(x[..]) = x //~ E0107 "there is no declaration `blok`"

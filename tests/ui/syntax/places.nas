@@ -2,6 +2,6 @@ use std.ops.*
 
 block b(x[..]) {
   var y = x
-  y >> relu = x
+  y >> relu = x //~ E0112 "this cannot be assigned to"
   y
 }

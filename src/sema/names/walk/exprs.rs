@@ -75,7 +75,9 @@ impl<'a> Walker<'a, '_> {
             ExprKind::Call { callee, args } => self.call(callee, args, e.span, false),
             ExprKind::Index { base, indices } => {
                 self.expr(base);
-                indices.iter().for_each(|x| self.expr(x));
+                for x in indices {
+                    self.expr(x);
+                }
             }
             ExprKind::Choose(c) => self.choose(c),
             ExprKind::Assemble(a) => self.assemble(a),
@@ -96,7 +98,9 @@ impl<'a> Walker<'a, '_> {
             ExprKind::Lambda { params, body } => self.maybe(|w| {
                 w.naming(|w| {
                     let mark = w.locals.len();
-                    params.iter().for_each(|p| w.bind_pattern(p, Bound::Loop));
+                    for p in params {
+                        w.bind_pattern(p, Bound::Loop);
+                    }
                     w.expr(body);
                     w.close(mark);
                 });
@@ -184,7 +188,9 @@ impl<'a> Walker<'a, '_> {
             }
             _ => self.expr(callee),
         }
-        args.iter().for_each(|a| self.expr(&a.value));
+        for a in args {
+            self.expr(&a.value);
+        }
     }
 
     fn method(&mut self, base: &'a Expr, name: &'a Ident, args: &'a [Arg], span: Span) {
@@ -389,9 +395,9 @@ impl<'a> Walker<'a, '_> {
             | ExprKind::Str(_)
             | ExprKind::Bool(_)
             | ExprKind::List(_)
-            | ExprKind::Lambda { .. } => Some(false),
+            | ExprKind::Lambda { .. }
+            | ExprKind::Unary(UnOp::Not, _) => Some(false),
             ExprKind::None => Some(true),
-            ExprKind::Unary(UnOp::Not, _) => Some(false),
             ExprKind::Unary(UnOp::Neg, x) => self.is_tensor(x),
             ExprKind::Binary(BinOp::Add | BinOp::Sub | BinOp::Mul | BinOp::Div | BinOp::Rem | BinOp::Pow, a, b) => {
                 (self.is_tensor(a) == Some(false) && self.is_tensor(b) == Some(false)).then_some(false)
