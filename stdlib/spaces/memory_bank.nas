@@ -1,5 +1,5 @@
-// The memory banks of SMASH (Brock et al. 2018, section 3.2): each layer reads some banks, works, and writes one bank, over what was
-// there or added to it. Between blocks all banks are halved in size.
+// The memory banks of SMASH (Brock et al. 2018, section 3.2): each layer reads some banks, works, and writes one, over what was there
+// or added to it. Between blocks all banks are halved in size.
 //
 // What a layer computes is simpler than in the paper, which runs up to four gated convolutions side by side; banks here have one
 // width. Weights are trained for each candidate, where SMASH's hypernetwork would write them.

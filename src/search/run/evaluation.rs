@@ -565,6 +565,7 @@ impl Host for EvaluationHost<'_> {
                 Ok(Value::None)
             }
             HostFn::Log => Ok(Value::None),
+            HostFn::Fail => fail(span, args[0].as_str().unwrap_or("it failed")),
             HostFn::TableLookup => {
                 let c = object::<Candidate>(&args[0], span)?;
                 let (Some(file), Some(column), Some(key)) = (args[1].as_str(), args[2].as_str(), args[3].as_str())

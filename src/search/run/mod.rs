@@ -4,6 +4,8 @@ pub mod evaluation;
 mod objects;
 pub mod strategy;
 #[cfg(test)]
+mod std_tests;
+#[cfg(test)]
 mod table_tests;
 #[cfg(test)]
 mod tests;
