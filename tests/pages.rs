@@ -21,6 +21,7 @@ const OTHER_CHECKERS: &[(&str, &str)] = &[
     ("W08", "search blocks: tested beside their setup"),
     ("E09", "data: tested beside the sources"),
     ("E10", "runs: tested beside the store"),
+    ("E11", "the command line: tested with the program itself"),
 ];
 
 fn example(page: &str) -> Option<&str> {

@@ -9,6 +9,7 @@ use super::term::Terminal;
 use crate::report::progress::sparkline;
 use crate::report::table::{cut, duration, short, trials};
 use crate::search::engine::{Status, Trial, pareto_front};
+use crate::space::decision::LINEAGE;
 
 /// The result of the best candidate on the test part.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +49,7 @@ pub fn trial(term: &Terminal, t: &Trial, heading: &str, tested: Option<&Tested>)
     let decisions: Vec<(String, String)> = match serde_json::from_str(&t.candidate) {
         Ok(Json::Object(map)) => map
             .into_iter()
+            .filter(|(k, _)| k != LINEAGE)
             .map(|(k, v)| {
                 let v = match v {
                     Json::String(s) => s,

@@ -78,13 +78,23 @@ impl std::fmt::Display for ExecError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             ExecError::Memory { needed, limit } => {
-                let (unit, size) = if *limit < 10_000_000 { ("kB", 1000) } else { ("MB", 1_000_000) };
-                write!(f, "needs {} {unit} of memory, but {} {unit} are allowed", needed.div_ceil(size), limit / size)
+                write!(f, "needs {} of memory, but {} are allowed", bytes(*needed), bytes(*limit))
             }
             ExecError::Input(s) => write!(f, "{s}"),
             ExecError::Internal(s) => write!(f, "internal error of the executor: {s}"),
         }
     }
+}
+
+/// A number of bytes in a unit in which it is easy to read.
+fn bytes(n: u64) -> String {
+    let (unit, name) = match n {
+        0..0x40_0000 => (1024.0, "KB"),
+        0x40_0000..0x1_0000_0000 => (1_048_576.0, "MB"),
+        _ => (1_073_741_824.0, "GB"),
+    };
+    let x = n as f64 / unit;
+    if x < 10.0 { format!("{x:.1} {name}") } else { format!("{x:.0} {name}") }
 }
 
 impl std::error::Error for ExecError {}
@@ -151,8 +161,8 @@ pub fn initial(name: &str, shape: &[usize], init: &Init, seed: u64) -> Vec<f32> 
             let mut v = vec![0.0; n];
             let (o, c) = (shape[0], shape.get(1).copied().unwrap_or(1));
             let inner: usize = shape[2.min(shape.len())..].iter().product();
-            // The centre of the remaining axes, k / 2 in each.
-            let centre = shape[2.min(shape.len())..].iter().fold(0, |at, &k| at * k + k / 2);
+            // The centre of the remaining axes; of an even number the first of the two in the middle.
+            let centre = shape[2.min(shape.len())..].iter().fold(0, |at, &k| at * k + (k - 1) / 2);
             for i in 0..o.min(c) {
                 v[(i * c + i) * inner + centre] = 1.0;
             }

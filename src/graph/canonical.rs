@@ -12,6 +12,12 @@ use crate::base::hash::hash128;
 
 /// See the module documentation. Names of outputs, data and knobs are kept.
 pub fn canonical_text(g: &Graph) -> String {
+    canonical(g).0
+}
+
+/// The canonical text, and the names of weights and statistics in the order of their numbers: where the texts of two
+/// graphs are equal, weights of one number correspond.
+pub fn canonical(g: &Graph) -> (String, Vec<String>) {
     let mut keys = upward(g, &vec![0; g.nodes.len()]);
     keys = upward(g, &downward(g, &keys));
     let mut updates: Vec<(NodeId, NodeId)> = g.updates.clone();
@@ -19,7 +25,7 @@ pub fn canonical_text(g: &Graph) -> String {
     let roots = g.outputs.iter().map(|(_, id)| *id).chain(updates.iter().flat_map(|&(to, from)| [to, from]));
     let mut out = Graph::default();
     let mut number: Vec<Option<NodeId>> = vec![None; g.nodes.len()];
-    let mut weights = 0;
+    let mut weights = Vec::new();
     for root in roots {
         // Postorder without recursion: a node is entered, then left once all that it reads is numbered.
         let mut open = vec![root];
@@ -42,8 +48,8 @@ pub fn canonical_text(g: &Graph) -> String {
             if let Kind::Input(i) = &mut node.kind
                 && matches!(i.role, Role::Param(_) | Role::State(_))
             {
-                i.name = format!("w{weights}");
-                weights += 1;
+                let number = format!("w{}", weights.len());
+                weights.push(std::mem::replace(&mut i.name, number));
             }
             number[id.0 as usize] = Some(out.push(node));
         }
@@ -52,7 +58,7 @@ pub fn canonical_text(g: &Graph) -> String {
     out.outputs = g.outputs.iter().map(|(name, id)| (name.clone(), new(*id))).collect();
     out.updates = updates.iter().map(|&(to, from)| (new(to), new(from))).collect();
     out.updates.sort();
-    text::print(&out)
+    (text::print(&out), weights)
 }
 
 fn hash(s: &str) -> u128 {

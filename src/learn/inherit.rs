@@ -1,19 +1,25 @@
 //! Saved weights, and how weights follow edits of a candidate.
 //!
 //! A weight goes to the weight of the same site. Where its extents differ:
-//! - outputs (axis 0) keep their first rows; further rows start fresh;
-//! - inputs (axis 1) keep the channels that they came from, through concatenations; weights of new input channels are 0,
+//! - rows (axis 0) keep their first ones and new rows start fresh; the rows of a weight that has one value or filter for
+//!   each channel keep the channels that they belonged to;
+//! - columns (axis 1) keep the channels that they came from, through concatenations; weights of new input channels are 0,
 //!   so that what is new upstream does not change the function;
 //! - kernels (axes 2 and up) keep their centre, with zeros around.
 //!
 //! Layers that were inserted into a `repeat` start as the identity where they can: square convolutions and linear
-//! layers (Chen et al. 2016, `Net2Net`; Wei et al. 2016). What cannot be kept exactly is reported.
+//! layers, and convolutions channel by channel (Chen et al. 2016, `Net2Net`; Wei et al. 2016). What could not be kept is
+//! reported; whether the function is the parent's is measured (see [`Model::inheriting`](super::Model::inheriting)).
 
 use std::collections::BTreeMap;
 
 use crate::exec::{Data, Memory, Tensor};
-use crate::graph::{Graph, Index, Init, Kind, NodeId, Op, Role};
+use crate::graph::canonical::canonical;
+use crate::graph::{Graph, Init, Role};
 use crate::space::decision::{Candidate, Lineage};
+use crate::space::{Space, Want};
+
+use super::channels::{Segment, Unit, axes};
 
 /// A saved state.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,17 +30,22 @@ pub struct Saved {
     pub step: u64,
     /// Passes over data so far.
     pub passes: u64,
+    /// Whose they are.
+    pub candidate: Candidate,
 }
 
-const MAGIC: &[u8; 8] = b"nascwts1";
+const MAGIC: &[u8; 8] = b"nascwts2";
 
-/// All tensors of a memory as bytes.
-pub fn write(memory: &dyn Memory, step: u64, passes: u64) -> Vec<u8> {
+/// All tensors of a candidate's memory as bytes.
+pub fn write(candidate: &Candidate, memory: &dyn Memory, step: u64, passes: u64) -> Vec<u8> {
     let mut out = MAGIC.to_vec();
     let names = memory.names();
     for n in [step, passes, names.len() as u64] {
         out.extend(n.to_le_bytes());
     }
+    let whose = candidate.to_json().to_string();
+    out.extend((whose.len() as u64).to_le_bytes());
+    out.extend(whose.as_bytes());
     for name in names {
         let Some(t) = memory.get(&name) else { continue };
         out.extend((name.len() as u64).to_le_bytes());
@@ -73,6 +84,9 @@ pub fn read(bytes: &[u8]) -> Result<Saved, String> {
     let step = number(take(8)?)?;
     let passes = number(take(8)?)?;
     let count = number(take(8)?)?;
+    let len = number(take(8)?)? as usize;
+    let candidate = serde_json::from_slice(take(len)?).map_err(|_| damaged())?;
+    let candidate = Candidate::from_json(&candidate).map_err(|_| damaged())?;
     let mut tensors = BTreeMap::new();
     for _ in 0..count {
         let len = number(take(8)?)? as usize;
@@ -93,54 +107,88 @@ pub fn read(bytes: &[u8]) -> Result<Saved, String> {
         };
         tensors.insert(name, t);
     }
-    Ok(Saved { tensors, step, passes })
+    Ok(Saved { tensors, step, passes, candidate })
 }
 
-/// Puts a relative's weights into `memory`, whose tensors for the graph `g` exist. Says what could not be kept exactly.
+/// The names that weights of one candidate have in another with the same network: a trial that was answered by an equal
+/// one has its weights under the other's sites. `None` if the networks differ.
+pub fn renamed(space: &Space, from: &Candidate, to: &Candidate) -> Option<BTreeMap<String, String>> {
+    let parts = |c: &Candidate| {
+        let mut g = space.build(c, Want::Graph { batch: 2, training: true }).ok()?.graph;
+        crate::graph::simplify::simplify(&mut g);
+        Some(canonical(&g))
+    };
+    let ((a, names), (b, others)) = (parts(from)?, parts(to)?);
+    (a == b).then(|| names.into_iter().zip(others).collect())
+}
+
+/// Puts a relative's weights into `memory`, whose tensors for the simplified forward graph `g` exist. Says what could not
+/// be kept.
 pub fn adopt(g: &Graph, c: &Candidate, saved: &Saved, memory: &mut dyn Memory) -> Vec<String> {
     let mut lost = Vec::new();
-    let sources = channel_sources(g);
-    for (id, input) in g.inputs() {
+    let mut without = Vec::new();
+    let axes = axes(g);
+    for (_, input) in g.inputs() {
         if !matches!(input.role, Role::Param(_) | Role::State(_)) {
             continue;
         }
         let Some(fresh) = memory.get(&input.name) else { continue };
+        let axes = axes.get(&input.name).cloned().unwrap_or_default();
         let Some(old) = saved.tensors.get(&input.name) else {
             let inserted = c.lineage.iter().any(|l| match l {
                 Lineage::Inserted(path, copy) => stands_in(&input.name, &format!("{path}({copy})")),
                 Lineage::Removed(..) | Lineage::Expanded(..) => false,
             });
             if inserted {
-                insert_identity(&input.name, &fresh, memory, &mut lost);
+                insert_identity(&input.name, &fresh, axes.unit, memory, &mut lost);
+            } else {
+                without.push(input.name.as_str());
             }
             continue;
         };
-        if old.shape == fresh.shape {
-            memory.set(&input.name, old);
-        } else if old.shape.len() == fresh.shape.len() {
-            let from = sources.get(&id).map(|s| segments_in(s, saved, g));
-            let grown = grow(old, &fresh, from.as_deref(), &input.role);
-            memory.set(&input.name, &grown);
-        } else {
+        if old.shape.len() != fresh.shape.len() {
             lost.push(format!("`{}` has another rank and starts fresh", input.name));
+            continue;
         }
         if old.shape.iter().zip(&fresh.shape).any(|(a, b)| b < a) {
             lost.push(format!("`{}` shrinks from {:?} to {:?}", input.name, old.shape, fresh.shape));
         }
+        if old.shape == fresh.shape {
+            memory.set(&input.name, old);
+        } else {
+            let places = |s: &Option<Vec<Segment>>| s.as_ref().map(|s| places(s, saved));
+            let grown = grow(old, &fresh, places(&axes.rows).as_deref(), places(&axes.columns).as_deref(), &input.role);
+            memory.set(&input.name, &grown);
+        }
+    }
+    match without.as_slice() {
+        [] => {}
+        [one] => lost.push(format!("`{one}` starts fresh")),
+        [one, others @ ..] => lost.push(format!("`{one}` and {} more start fresh", others.len())),
     }
     lost
 }
 
 /// A weight of an inserted layer becomes the identity where it can.
-fn insert_identity(name: &str, fresh: &Tensor, memory: &mut dyn Memory, lost: &mut Vec<String>) {
-    let square = fresh.shape.len() >= 2 && fresh.shape[0] == fresh.shape[1];
-    if square {
-        let v = crate::exec::initial(name, &fresh.shape, &Init::Identity, 0);
-        memory.set(name, &Tensor::float(&fresh.shape, v));
-    } else if fresh.shape.len() >= 2 {
-        lost.push(format!(
-            "`{name}` of an inserted layer changes the number of channels, so the layer cannot be the identity"
-        ));
+fn insert_identity(name: &str, fresh: &Tensor, unit: Option<Unit>, memory: &mut dyn Memory, lost: &mut Vec<String>) {
+    match unit {
+        Some(Unit::Dense) if fresh.shape[0] == fresh.shape[1] => {
+            let v = crate::exec::initial(name, &fresh.shape, &Init::Identity, 0);
+            memory.set(name, &Tensor::float(&fresh.shape, v));
+        }
+        Some(Unit::Dense) => {
+            lost.push(format!(
+                "`{name}` of an inserted layer changes the number of channels, so the layer cannot be the identity"
+            ));
+        }
+        Some(Unit::PerChannel) => {
+            let size: usize = fresh.shape[1..].iter().product();
+            let centre = fresh.shape[1..].iter().fold(0, |at, &k| at * k + (k - 1) / 2);
+            let v = (0..size * fresh.shape[0]).map(|i| f32::from(u8::from(i % size == centre))).collect();
+            memory.set(name, &Tensor::float(&fresh.shape, v));
+        }
+        // Scales and offsets start as 1 and 0.
+        None => {}
     }
 }
 
@@ -156,113 +204,54 @@ fn stands_in(site: &str, copy: &str) -> bool {
     wanted.peek().is_none()
 }
 
-/// Which channels of a weight's input come from where: widths in order, each of the weight that makes them.
-type Segments = Vec<(Option<String>, usize)>;
-
-/// For each weight of rank 2 or more: the segments of the tensor that it is multiplied with, along the channel axis.
-fn channel_sources(g: &Graph) -> BTreeMap<NodeId, Segments> {
-    let mut made: Vec<Segments> = Vec::with_capacity(g.nodes.len());
-    let mut out = BTreeMap::new();
-    for id in g.ids() {
-        let n = g.node(id);
-        let whole = |name: Option<String>| vec![(name, n.shape.get(1).copied().unwrap_or(1))];
-        let s = match &n.kind {
-            Kind::Input(_) | Kind::Random { .. } | Kind::Scatter(_) | Kind::Arg(_) => whole(None),
-            Kind::Concat { inputs, axis: 1 } => inputs.iter().flat_map(|x| made[x.0 as usize].clone()).collect(),
-            Kind::Concat { inputs, .. } => made[inputs[0].0 as usize].clone(),
-            Kind::Reshape(x) => {
-                if g.node(*x).shape.get(1) == n.shape.get(1) {
-                    made[x.0 as usize].clone()
-                } else {
-                    whole(None)
-                }
-            }
-            Kind::Equation(e) => {
-                let reads: Vec<(NodeId, &Vec<Index>)> = e
-                    .body
-                    .iter()
-                    .filter_map(|op| match op {
-                        Op::Read(t, at) => Some((*t, at)),
-                        _ => None,
-                    })
-                    .collect();
-                let weight = reads.iter().find(|(t, _)| is_weight(g, *t) && g.node(*t).shape.len() >= 2);
-                let data = reads.iter().find(|(t, at)| at.len() >= 2 && at[0].as_var() == Some(0) && !is_weight(g, *t));
-                match (weight, data) {
-                    (Some((w, wat)), Some((x, xat))) => {
-                        // The weight's axis 1 runs along the data's channels: it sums over them.
-                        if wat
-                            .get(1)
-                            .and_then(Index::as_var)
-                            .is_some_and(|v| v >= n.shape.len() && xat[1].as_var() == Some(v))
-                        {
-                            out.insert(*w, made[x.0 as usize].clone());
-                        }
-                        let made_by_rows = wat[0].as_var() == Some(1);
-                        whole(made_by_rows.then(|| g_name(g, *w)).flatten())
-                    }
-                    // Channel by channel: the channels are the input's.
-                    (_, Some((x, xat))) if n.shape.len() >= 2 && xat[1].as_var() == Some(1) => {
-                        made[x.0 as usize].clone()
-                    }
-                    _ => whole(None),
-                }
-            }
-        };
-        made.push(s);
-    }
-    out
-}
-
-fn is_weight(g: &Graph, id: NodeId) -> bool {
-    matches!(&g.node(id).kind, Kind::Input(i) if matches!(i.role, Role::Param(_)))
-}
-
-fn g_name(g: &Graph, id: NodeId) -> Option<String> {
-    match &g.node(id).kind {
-        Kind::Input(i) => Some(i.name.clone()),
-        _ => None,
-    }
-}
-
-/// For each segment: where it starts now, and how many channels it had before.
-fn segments_in(s: &Segments, saved: &Saved, _: &Graph) -> Vec<(usize, usize)> {
+/// For each segment: where it starts now, and how many places it had before.
+fn places(s: &[Segment], saved: &Saved) -> Vec<(usize, usize)> {
     let mut at = 0;
     s.iter()
-        .map(|(name, width)| {
-            let before = name.as_ref().map_or(Some(*width), |n| saved.tensors.get(n).map(|t| t.shape[0]));
-            let here = (at, before.unwrap_or(0));
-            at += width;
+        .map(|s| {
+            let before = s.maker.as_ref().and_then(|n| saved.tensors.get(n)).map(|t| t.shape[0] * s.each);
+            let here = (at, before.unwrap_or(s.places));
+            at += s.places;
             here
         })
         .collect()
 }
 
 /// The old values in a tensor of the new extents; see the module's rules.
-fn grow(old: &Tensor, fresh: &Tensor, segments: Option<&[(usize, usize)]>, role: &Role) -> Tensor {
+fn grow(
+    old: &Tensor,
+    fresh: &Tensor,
+    rows: Option<&[(usize, usize)]>,
+    columns: Option<&[(usize, usize)]>,
+    role: &Role,
+) -> Tensor {
     let rank = fresh.shape.len();
     let (Data::Float(from), Data::Float(base)) = (&old.data, &fresh.data) else { return fresh.clone() };
     let mut out = base.clone();
-    // Old position of a new index along each axis.
-    let place = |axis: usize, i: usize| -> Option<usize> {
+    // Old position of a new index along an axis of channels: by segments where they account for all, else the first ones.
+    let follow = |axis: usize, segments: Option<&[(usize, usize)]>, i: usize| -> Option<usize> {
         let (o, n) = (old.shape[axis], fresh.shape[axis]);
+        let Some(segments) = segments.filter(|s| s.iter().map(|s| s.1).sum::<usize>() == o) else {
+            return (i < o).then_some(i);
+        };
+        let mut before = 0;
+        for (k, &(start, was)) in segments.iter().enumerate() {
+            let end = segments.get(k + 1).map_or(n, |s| s.0);
+            if start <= i && i < end {
+                return (i - start < was).then_some(before + i - start);
+            }
+            before += was;
+        }
+        None
+    };
+    let place = |axis: usize, i: usize| -> Option<usize> {
         match axis {
-            0 => (i < o).then_some(i),
-            1 => match segments {
-                Some(segments) if segments.iter().map(|s| s.1).sum::<usize>() == o => {
-                    let mut before = 0;
-                    for (k, &(start, was)) in segments.iter().enumerate() {
-                        let end = segments.get(k + 1).map_or(n, |s| s.0);
-                        if start <= i && i < end {
-                            return (i - start < was).then_some(before + i - start);
-                        }
-                        before += was;
-                    }
-                    None
-                }
-                _ => (i < o).then_some(i),
-            },
-            _ => (i + o / 2).checked_sub(n / 2).filter(|&j| j < o),
+            0 => follow(0, rows, i),
+            1 if rows.is_none() => follow(1, columns, i),
+            _ => {
+                let (o, n) = (old.shape[axis], fresh.shape[axis]);
+                (i + (o - 1) / 2).checked_sub((n - 1) / 2).filter(|&j| j < o)
+            }
         }
     };
     let weight = matches!(role, Role::Param(_)) && rank >= 2;
@@ -296,14 +285,14 @@ mod tests {
         let old = Tensor::float(&[1, 2, 1, 1], vec![5.0, 6.0]);
         let fresh = Tensor::float(&[2, 3, 3, 1], vec![9.0; 18]);
         let role = Role::Param(Init::Constant(0.0));
-        let new = grow(&old, &fresh, None, &role);
+        let new = grow(&old, &fresh, None, None, &role);
         let mut expected = vec![0.0; 9];
         expected[1] = 5.0;
         expected[4] = 6.0;
         assert_eq!(new.floats()[..9], expected);
         assert_eq!(new.floats()[9..], [9.0; 9]);
         // Two sources of one channel each; the first has two now.
-        let new = grow(&old, &Tensor::float(&[1, 3, 1, 1], vec![9.0; 3]), Some(&[(0, 1), (2, 1)]), &role);
+        let new = grow(&old, &Tensor::float(&[1, 3, 1, 1], vec![9.0; 3]), None, Some(&[(0, 1), (2, 1)]), &role);
         assert_eq!(new.floats(), [5.0, 0.0, 6.0]);
     }
 

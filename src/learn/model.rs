@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::base::rng::Stream;
 use crate::data::{Augment, Layout, Part};
 use crate::diag::Diagnostic;
 use crate::exec::{ExecError, Executor, Feed, Memory, Program, Tensor};
 use crate::graph::{DType, Graph, Role};
-use crate::space::Space;
 use crate::space::apply::OpUse;
 use crate::space::decision::Candidate;
+use crate::space::{Space, Want};
 
 use super::cost;
 use super::inherit;
@@ -117,13 +118,84 @@ impl Model {
         Ok(m)
     }
 
-    /// The candidate's network with the weights of a relative where sites agree; see [`inherit`].
-    pub fn inheriting(learner: Arc<Learner>, candidate: Candidate, seed: u64, parent: &[u8]) -> Result<Self, Trouble> {
+    /// The candidate's network with the weights of a relative where sites agree; see [`inherit`]. `parent` is the
+    /// candidate that this one was made from, if it is known: where the saved weights are those of an equal network with
+    /// other sites, they are renamed.
+    ///
+    /// If the candidate was made by growing and shrinking (its lineage), its outputs are compared with those of the saved
+    /// network on a few examples of noise, and a difference is reported.
+    pub fn inheriting(
+        learner: Arc<Learner>,
+        candidate: Candidate,
+        seed: u64,
+        saved: &[u8],
+        parent: Option<&Candidate>,
+    ) -> Result<Self, Trouble> {
         let mut m = Self::new(learner, candidate, seed)?;
-        let saved = inherit::read(parent).map_err(Trouble::Failed)?;
-        let g = step::forward(&m.learner.space, &m.candidate, 1)?;
+        let mut saved = inherit::read(saved).map_err(Trouble::Failed)?;
+        if let Some(parent) = parent.filter(|p| p.genotype_key() != saved.candidate.genotype_key()) {
+            let names = inherit::renamed(&m.learner.space, &saved.candidate, parent);
+            if let Some(names) = names {
+                let rename = |(n, t): (String, Tensor)| names.get(&n).map(|new| (new.clone(), t));
+                saved.tensors = std::mem::take(&mut saved.tensors).into_iter().filter_map(rename).collect();
+                saved.candidate = parent.clone();
+            }
+        }
+        let want = Want::Graph { batch: 1, training: false };
+        let built = m.learner.space.build(&m.candidate, want).map_err(crate::space::BuildError::diagnostic)?;
+        let mut g = built.graph;
+        crate::graph::simplify::simplify(&mut g);
         m.losses = inherit::adopt(&g, &m.candidate, &saved, m.memory.as_mut());
+        if !m.candidate.lineage.is_empty()
+            && let Some((drift, scale)) = m.drift(saved)?
+            && drift > 1e-4 * (1.0 + scale)
+        {
+            m.losses
+                .push(format!("the outputs differ from the parent's by up to {drift:.2e} (they reach {scale:.2e})"));
+        }
         Ok(m)
+    }
+
+    /// How far the outputs are from those of a saved network, and how large those are.
+    fn drift(&mut self, saved: inherit::Saved) -> Result<Option<(f32, f32)>, Trouble> {
+        let mut parent = match Self::new(self.learner.clone(), saved.candidate, self.seed) {
+            Ok(p) => p,
+            // The space may have changed since; then there is nothing to compare with.
+            Err(Trouble::Wrong(_)) => return Ok(None),
+            Err(t) => return Err(t),
+        };
+        for (name, t) in &saved.tensors {
+            parent.memory.set(name, t);
+        }
+        let (before, after) = (parent.on_noise()?, self.on_noise()?);
+        if before.shape != after.shape {
+            return Ok(None);
+        }
+        let largest =
+            |xs: &mut dyn Iterator<Item = f32>| xs.fold(0.0, |m: f32, x| if x.is_nan() { x } else { m.max(x) });
+        let drift = largest(&mut before.floats().iter().zip(after.floats()).map(|(a, b)| (a - b).abs()));
+        Ok(Some((drift, largest(&mut before.floats().iter().map(|x| x.abs())))))
+    }
+
+    /// Outputs for a few examples of noise.
+    fn on_noise(&mut self) -> Result<Tensor, Trouble> {
+        const EXAMPLES: usize = 4;
+        let key = format!("forward {EXAMPLES}");
+        self.compile(&key, |m| step::forward(&m.learner.space, &m.candidate, EXAMPLES))?;
+        let Some(c) = self.programs.get_mut(&key) else { return Ok(Tensor::float(&[0], Vec::new())) };
+        let noise = |(n, shape, dtype): &(String, Vec<usize>, DType)| {
+            let mut rng = Stream::new(0, n);
+            let len: usize = shape.iter().product();
+            let t = match dtype {
+                DType::Float => Tensor::float(shape, (0..len).map(|_| rng.normal() as f32).collect()),
+                DType::Int => Tensor::int(shape, vec![0; len]),
+            };
+            (n.clone(), t)
+        };
+        let tensors: Vec<(String, Tensor)> = c.inputs.iter().map(noise).collect();
+        let data = tensors.iter().map(|(n, t)| (n.as_str(), t)).collect();
+        let mut out = c.program.run(&Feed { data, ..Feed::default() }, self.memory.as_mut())?;
+        Ok(out.swap_remove(0))
     }
 
     fn ensure(&mut self, g: &Graph) -> Result<(), Trouble> {
@@ -328,7 +400,7 @@ impl Model {
 
     /// Everything from which training can go on.
     pub fn save(&self) -> Vec<u8> {
-        inherit::write(self.memory.as_ref(), self.step, self.passes)
+        inherit::write(&self.candidate, self.memory.as_ref(), self.step, self.passes)
     }
 
     /// Puts a saved state in force.

@@ -342,6 +342,31 @@ pub enum Lineage {
 /// The key under which a candidate's JSON keeps the identities of copies.
 const COPIES: &str = "$copies";
 
+/// The key under which a stored candidate keeps its lineage.
+pub const LINEAGE: &str = "$lineage";
+
+impl Lineage {
+    fn to_json(&self) -> Json {
+        match self {
+            Lineage::Inserted(path, copy) => serde_json::json!(["inserted", path, copy]),
+            Lineage::Removed(path, copy) => serde_json::json!(["removed", path, copy]),
+            Lineage::Expanded(name, from, to) => serde_json::json!(["expanded", name, from.to_json(), to.to_json()]),
+        }
+    }
+
+    fn from_json(v: &Json) -> Option<Self> {
+        let copy = |v: &Json| u32::try_from(v.as_u64()?).ok();
+        Some(match v.as_array()?.as_slice() {
+            [kind, path, c] if kind == "inserted" => Lineage::Inserted(path.as_str()?.to_string(), copy(c)?),
+            [kind, path, c] if kind == "removed" => Lineage::Removed(path.as_str()?.to_string(), copy(c)?),
+            [kind, name, from, to] if kind == "expanded" => {
+                Lineage::Expanded(name.as_str()?.to_string(), Choice::from_json(from)?, Choice::from_json(to)?)
+            }
+            _ => return None,
+        })
+    }
+}
+
 impl Candidate {
     /// As JSON: an object of decisions, sorted by name.
     pub fn to_json(&self) -> Json {
@@ -354,6 +379,15 @@ impl Candidate {
         Json::Object(out)
     }
 
+    /// As JSON with the lineage, which says how weights follow: what a store keeps.
+    pub fn to_stored_json(&self) -> Json {
+        let mut out = self.to_json();
+        if let (Json::Object(map), false) = (&mut out, self.lineage.is_empty()) {
+            map.insert(LINEAGE.to_string(), self.lineage.iter().map(Lineage::to_json).collect());
+        }
+        out
+    }
+
     /// From JSON. The message says what is wrong; names and values are checked when the candidate is elaborated.
     pub fn from_json(v: &Json) -> Result<Self, String> {
         let Json::Object(map) = v else { return Err("a candidate is a JSON object of decisions".to_string()) };
@@ -362,6 +396,11 @@ impl Candidate {
             if name == COPIES {
                 out.copies = serde_json::from_value(value.clone())
                     .map_err(|e| format!("`{COPIES}` must map decisions to lists of numbers: {e}"))?;
+                continue;
+            }
+            if name == LINEAGE {
+                let steps = value.as_array().and_then(|v| v.iter().map(Lineage::from_json).collect());
+                out.lineage = steps.ok_or_else(|| format!("`{LINEAGE}` must be a list of edits"))?;
                 continue;
             }
             let choice = Choice::from_json(value)
@@ -433,5 +472,15 @@ mod tests {
         let back = Candidate::from_json(&serde_json::from_str(&text).unwrap()).unwrap();
         assert_eq!(back, c);
         assert_eq!(back.genotype_key(), c.genotype_key());
+        c.lineage = vec![
+            Lineage::Inserted("net.layer".into(), 2),
+            Lineage::Removed("net.layer".into(), 1),
+            Lineage::Expanded("k".into(), Choice::Int(1), Choice::Int(3)),
+        ];
+        assert_eq!(c.to_json().to_string(), text);
+        let stored = c.to_stored_json().to_string();
+        let back = Candidate::from_json(&serde_json::from_str(&stored).unwrap()).unwrap();
+        assert_eq!(back, c);
+        assert_eq!(back.genotype_key(), hash::hex(hash::hash128(text.as_bytes())));
     }
 }

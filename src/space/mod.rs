@@ -254,7 +254,7 @@ impl Space {
         let mut space = Self { program: program.clone(), item, search, data, checked: Checked::default() };
         let (checked, errors) = space.check();
         space.checked = checked;
-        space.checked.flat = space.is_flat(&space.checked);
+        space.checked.flat = errors.is_empty() && space.is_flat(&space.checked);
         (space, errors)
     }
 

@@ -237,6 +237,8 @@ macro_rules! kernels {
                         }
                         for (r, right) in blocks(plan.right.len(), $right) {
                             for (l, left) in blocks(plan.left.len(), $left) {
+                                // SAFETY: offsets, taps and packed operands were laid out for these buffers when the
+                                // plan was made; a block never reaches past the channels that the plan has.
                                 unsafe {
                                     let out = out.offset(tap as isize);
                                     let x = xs.add(l * chunk.a.len() * row).cast_const();

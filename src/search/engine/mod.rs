@@ -119,6 +119,14 @@ pub trait Report {
     /// The last snapshot of another trial, for inheritance.
     fn snapshot_of(&self, trial: TrialId) -> Option<Snapshot>;
 
+    /// The candidate of another trial.
+    fn candidate_of(&self, _trial: TrialId) -> Option<Arc<str>> {
+        None
+    }
+
+    /// A line for whoever watches.
+    fn log(&mut self, _line: &str) {}
+
     /// The search stops; for evaluations that can look more often than they report.
     fn cancelled(&self) -> bool;
 }

@@ -222,6 +222,14 @@ impl Report for Recorder<'_> {
         latest(&self.shared.store, self.shared, trial).ok().flatten()
     }
 
+    fn candidate_of(&self, trial: TrialId) -> Option<Arc<str>> {
+        self.shared.lock().slots.get(trial.0 as usize).map(|s| s.trial.candidate.clone())
+    }
+
+    fn log(&mut self, line: &str) {
+        self.shared.observer.event(&Event::Log(format!("trial {}: {line}", self.trial)));
+    }
+
     fn cancelled(&self) -> bool {
         self.shared.cancel.load(Ordering::Relaxed) || self.shared.stopped()
     }

@@ -61,12 +61,21 @@ pub struct Checker<'e> {
     pub diags: Vec<Diagnostic>,
     /// Contract calls and where they first stand.
     pub uses: BTreeMap<HostFn, Span>,
+    /// Whether a call names a trial whose weights are inherited.
+    pub inherits: bool,
 }
 
 impl<'e> Checker<'e> {
     /// A checker with nothing checked.
     pub fn new(env: &'e Env) -> Self {
-        Self { env, states: BTreeMap::new(), instances: Vec::new(), diags: Vec::new(), uses: BTreeMap::new() }
+        Self {
+            env,
+            states: BTreeMap::new(),
+            instances: Vec::new(),
+            diags: Vec::new(),
+            uses: BTreeMap::new(),
+            inherits: false,
+        }
     }
 
     /// The index of a finished instance.

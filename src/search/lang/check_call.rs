@@ -12,7 +12,7 @@ use super::contract::{self, Form, HostFn, Row, RowParam};
 use super::env::{FunItem, Item, OpItem};
 use super::host::Value;
 use super::tree::{Place, TExpr, TKind};
-use super::types::Type;
+use super::types::{Tag, Type};
 use crate::base::Span;
 use crate::diag::{Diagnostic, codes, did_you_mean};
 use crate::syntax::ast::{Arg, Expr, ExprKind, Ident, ParamKind};
@@ -564,6 +564,11 @@ impl FnChecker<'_, '_> {
         let result = self.infer.open(&row.result, &mut names);
         let mut receiver = receiver;
         let values = self.arguments(&sources, &types, &mut receiver);
+        let inherits = row
+            .params
+            .iter()
+            .position(|p| p.name == "inherit" && p.ty == Type::Optional(Box::new(Type::Opaque(Tag::Trial))));
+        self.cx.inherits |= inherits.is_some_and(|i| values[i].is_some());
         let values = self.with_defaults(&row.params, values, &types, span);
         self.host(row.f, values, place, result, span)
     }

@@ -26,6 +26,7 @@ pub struct Program {
     params: Vec<(String, Type)>,
     result: Type,
     uses: BTreeSet<HostFn>,
+    inherits: bool,
     warnings: Vec<Diagnostic>,
 }
 
@@ -138,8 +139,8 @@ impl Program {
         ir::verify(&code).map_err(|e| broken("intermediate code", e))?;
         let native = Native::new(&code).map_err(|e| broken("machine code", e))?;
         let result = checker.instances[entry].result.clone();
-        let uses = checker.uses.keys().copied().collect();
-        Ok(Program { code, native, params, result, uses, warnings: diags })
+        let (uses, inherits) = (checker.uses.keys().copied().collect(), checker.inherits);
+        Ok(Program { code, native, params, result, uses, inherits, warnings: diags })
     }
 
     /// Its parameters, in order.
@@ -155,6 +156,11 @@ impl Program {
     /// The calls of the runtime that it, or anything that it calls, may make.
     pub fn uses(&self) -> &BTreeSet<HostFn> {
         &self.uses
+    }
+
+    /// Whether it submits candidates that inherit the weights of a trial.
+    pub fn inherits(&self) -> bool {
+        self.inherits
     }
 
     /// Warnings of the compilation.

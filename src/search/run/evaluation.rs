@@ -72,8 +72,9 @@ pub struct Children {
 impl Children {
     /// An evaluator for a search.
     pub fn new(search: Arc<Search>, learner: Arc<Learner>) -> Self {
-        let uses = search.strategy.0.uses();
-        let keep = [HostFn::Resume, HostFn::ResumeAll, HostFn::Insert, HostFn::Expand].iter().any(|f| uses.contains(f));
+        let strategy = &search.strategy.0;
+        let keep =
+            strategy.inherits() || [HostFn::Resume, HostFn::ResumeAll].iter().any(|f| strategy.uses().contains(f));
         let split = Arc::new(search.split.clone());
         Self { search, learner, split, tables: Arc::default(), keep }
     }
@@ -204,6 +205,18 @@ enum Kept {
 }
 
 impl Kept {
+    fn pass(self) -> Option<f64> {
+        if let Kept::Pass(x) = self { Some(x) } else { None }
+    }
+
+    fn score(self) -> Option<f64> {
+        if let Kept::Score(x) = self { Some(x) } else { None }
+    }
+
+    fn latency(self) -> Option<f64> {
+        if let Kept::Latency(x) = self { Some(x) } else { None }
+    }
+
     fn encode(self) -> [u8; 9] {
         let (tag, x) = match self {
             Kept::Pass(x) => (0, x),
@@ -310,16 +323,26 @@ impl<'a> EvaluationHost<'a> {
     }
 
     /// The kept result of a call, while a snapshot is replayed. After the last one the models get their weights.
-    fn replayed(&mut self) -> Option<Kept> {
-        let k = self.replay.pop_front()?;
-        self.kept.push(k);
+    fn replayed(&mut self, which: fn(Kept) -> Option<f64>) -> Result<Option<f64>, Stop> {
+        let Some(&k) = self.replay.front() else { return Ok(None) };
+        let found = which(k);
+        if found.is_some() {
+            self.kept.push(k);
+            self.replay.pop_front();
+        } else if self.replay.iter().any(|k| matches!(k, Kept::Pass(_))) {
+            let m = "the evaluation does not do again what it did before, so its training cannot go on";
+            return self.trouble(Trouble::Failed(m.to_string()), Span::default());
+        } else {
+            // What the evaluation did at its end when it was to stop here, such as a last score, comes later now.
+            self.replay.clear();
+        }
         if self.replay.is_empty() {
             for (m, bytes) in self.models.iter().zip(std::mem::take(&mut self.saved)) {
                 // A snapshot of an older form starts from fresh weights instead.
                 let _ = m.lock().unwrap_or_else(PoisonError::into_inner).restore(&bytes);
             }
         }
-        Some(k)
+        Ok(found)
     }
 
     fn point(&mut self, step: u64, value: f64) -> Result<(), Stop> {
@@ -393,7 +416,7 @@ impl<'a> EvaluationHost<'a> {
 
     fn fit(&mut self, args: &[Value], span: Span) -> Result<Value, Stop> {
         let model = Self::model(&args[0], span)?;
-        if let Some(Kept::Pass(x)) = self.replayed() {
+        if let Some(x) = self.replayed(Kept::pass)? {
             return Ok(Value::Float(x));
         }
         let d = object::<DataObject>(&args[1], span)?;
@@ -491,19 +514,36 @@ impl Host for EvaluationHost<'_> {
                 let c = object::<Candidate>(&args[0], span)?.clone();
                 let learner = self.children.learner.clone();
                 let seed = self.job.seed;
-                let parent = self.job.parent.and_then(|p| self.report.snapshot_of(p));
-                let own = match args.get(1) {
+                let from_model = match args.get(1) {
                     Some(Value::Opaque(_)) => {
                         Some(Self::model(&args[1], span)?.lock().unwrap_or_else(PoisonError::into_inner).save())
                     }
-                    _ => parent.and_then(|s| decode(&s.data)?.1.into_iter().next_back()),
+                    _ => None,
                 };
-                let made = match own {
-                    Some(bytes) => Model::inheriting(learner, c, seed, &bytes),
+                // The parent's candidate, since its weights may be those of an equal one.
+                let mut made_from = None;
+                let saved = match (from_model, self.job.parent) {
+                    (Some(bytes), _) => Some(bytes),
+                    (None, Some(p)) => {
+                        made_from = self.report.candidate_of(p).and_then(|text| parse_candidate(&text, span).ok());
+                        let snapshot = self.report.snapshot_of(p);
+                        let bytes = snapshot.and_then(|s| decode(&s.data)?.1.into_iter().next_back());
+                        if bytes.is_none() && self.replay.is_empty() {
+                            self.report.log(&format!("trial {p} left no weights, so this one starts fresh"));
+                        }
+                        bytes
+                    }
+                    (None, None) => None,
+                };
+                let made = match saved {
+                    Some(bytes) => Model::inheriting(learner, c, seed, &bytes, made_from.as_ref()),
                     None => Model::new(learner, c, seed),
                 };
                 match made {
                     Ok(m) => {
+                        if self.replay.is_empty() {
+                            m.losses.iter().for_each(|l| self.report.log(l));
+                        }
                         let key = format!("model {}", self.models.len());
                         let m = Arc::new(Mutex::new(m));
                         self.models.push(m.clone());
@@ -515,7 +555,7 @@ impl Host for EvaluationHost<'_> {
             HostFn::ModelFit => self.fit(args, span),
             HostFn::ModelScore => {
                 let model = Self::model(&args[0], span)?;
-                if let Some(Kept::Score(x)) = self.replayed() {
+                if let Some(x) = self.replayed(Kept::score)? {
                     return Ok(Value::Float(x));
                 }
                 let part = part_of(object::<DataObject>(&args[1], span)?, span)?;
@@ -531,7 +571,7 @@ impl Host for EvaluationHost<'_> {
             }
             HostFn::ModelLatency => {
                 let model = Self::model(&args[0], span)?;
-                if let Some(Kept::Latency(x)) = self.replayed() {
+                if let Some(x) = self.replayed(Kept::latency)? {
                     return Ok(Value::Float(x));
                 }
                 let batch = args.get(1).and_then(Value::as_int).unwrap_or(1).max(1) as usize;
@@ -564,8 +604,13 @@ impl Host for EvaluationHost<'_> {
                 self.point(self.step, value)?;
                 Ok(Value::None)
             }
-            HostFn::Log => Ok(Value::None),
             HostFn::Fail => fail(span, args[0].as_str().unwrap_or("it failed")),
+            HostFn::Log => {
+                if self.replay.is_empty() {
+                    self.report.log(&args[0].to_string());
+                }
+                Ok(Value::None)
+            }
             HostFn::TableLookup => {
                 let c = object::<Candidate>(&args[0], span)?;
                 let (Some(file), Some(column), Some(key)) = (args[1].as_str(), args[2].as_str(), args[3].as_str())

@@ -63,6 +63,11 @@ impl StrategyHost {
         Ok(key)
     }
 
+    /// The trial that was trained: of equal ones the first, which has the weights.
+    fn trained(&self, t: &Arc<Trial>) -> Arc<Trial> {
+        t.same_as.and_then(|id| self.engine.trial(id)).unwrap_or_else(|| t.clone())
+    }
+
     /// The share of the budget that is used: a function of the results seen, and of the clock only where it limits.
     fn used(&self) -> Result<f64, End> {
         let b = &self.search.budget;
@@ -197,7 +202,7 @@ pub fn canonical_key(search: &Search, c: &Candidate) -> Result<String, BuildErro
 
 /// A candidate as the store keeps it: its decisions, and where its edits came from.
 pub fn candidate_json(c: &Candidate) -> String {
-    c.to_json().to_string()
+    c.to_stored_json().to_string()
 }
 
 pub(super) fn parse_candidate(text: &str, span: Span) -> Result<Candidate, Stop> {
@@ -337,7 +342,7 @@ impl Host for StrategyHost {
             HostFn::ResumeAll => {
                 let mut jobs = Vec::new();
                 for v in args[0].as_list().unwrap_or_default() {
-                    jobs.push(Job::resume(object::<Arc<Trial>>(v, span)?, until_of(args.get(1))));
+                    jobs.push(Job::resume(&self.trained(object::<Arc<Trial>>(v, span)?), until_of(args.get(1))));
                 }
                 match self.engine.evaluate_all(jobs) {
                     Ok(ts) => Ok(Value::list(ts.into_iter().map(trial))),
@@ -345,7 +350,7 @@ impl Host for StrategyHost {
                 }
             }
             HostFn::Resume => {
-                let job = Job::resume(object::<Arc<Trial>>(&args[0], span)?, until_of(args.get(1)));
+                let job = Job::resume(&self.trained(object::<Arc<Trial>>(&args[0], span)?), until_of(args.get(1)));
                 match self.engine.evaluate(job) {
                     Ok(t) => Ok(trial(t)),
                     Err(e) => self.end(e),
@@ -373,7 +378,10 @@ impl Host for StrategyHost {
                 Status::Queued | Status::Running => "stopped",
             })),
             HostFn::TrialCandidate => {
-                Ok(candidate(parse_candidate(&object::<Arc<Trial>>(&args[0], span)?.candidate, span)?))
+                let mut c = parse_candidate(&object::<Arc<Trial>>(&args[0], span)?.candidate, span)?;
+                // Edits from here on are edits of what was trained.
+                c.lineage.clear();
+                Ok(candidate(c))
             }
             HostFn::TrialId => Ok(Value::Int(object::<Arc<Trial>>(&args[0], span)?.id.0 as i64)),
             HostFn::TrialEpochs => Ok(Value::Int(object::<Arc<Trial>>(&args[0], span)?.curve.len() as i64)),
@@ -431,7 +439,7 @@ impl Host for StrategyHost {
             HostFn::Encoding => {
                 Ok(Value::list(space.encoding(object::<Candidate>(&args[0], span)?).into_iter().map(Value::Float)))
             }
-            HostFn::Json => Ok(Value::str(candidate_json(object::<Candidate>(&args[0], span)?))),
+            HostFn::Json => Ok(Value::str(object::<Candidate>(&args[0], span)?.to_json().to_string())),
 
             HostFn::DecisionName => Ok(Value::str(object::<DecisionObject>(&args[0], span)?.decision.name.as_str())),
             HostFn::DecisionKind => Ok(Value::str(object::<DecisionObject>(&args[0], span)?.decision.kind())),

@@ -1,0 +1,2 @@
+// The same without an end: every one of them could be an entry, a statement or an alternative.
+block deep(x[..], c: int) = { choose a { { choose a { { choose a { { choose a { { choose a { { choose a { { choose a { { choose a { { choose a { { choose a { { choose a { { choose a { { choose a { { choose a { { choose a { { choose a { { choose a { { choose a { { choose a { { choose a { { choose a { { choose a { { choose a { { choose a { { choose a { { choose a { { choose a { { choose a { { choose a { { choose a { 
