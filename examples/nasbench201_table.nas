@@ -14,15 +14,15 @@ use std.strategies.aging_evolution
 use std.evaluations.table
 
 search nasbench201_table {
-  data      = digits()      // only so that the space has a shape; nothing is trained
+  data      = digits() // only so that the space has a shape; nothing is trained
   space     = nasbench201()
   evaluate  = table(
-    file     = "nasbench201.csv.gz",
-    column   = "arch_str",
-    key      = "|{cell.edge(0,1).op}~0|+|{cell.edge(0,2).op}~0|{cell.edge(1,2).op}~1|+|{cell.edge(0,3).op}~0|{cell.edge(1,3).op}~1|{cell.edge(2,3).op}~2|",
+    file = "nasbench201.csv.gz",
+    column = "arch_str",
+    key = "|{cell.edge(0,1).op}~0|+|{cell.edge(0,2).op}~0|{cell.edge(1,2).op}~1|+|{cell.edge(0,3).op}~0|{cell.edge(1,3).op}~1|{cell.edge(2,3).op}~2|",
     accuracy = "c10_valid_12ep",
-    seconds  = "c10_search12_seconds_est",
-    test     = "c10_test_200ep",
+    seconds = "c10_search12_seconds_est",
+    test = "c10_test_200ep",
   )
   strategy  = aging_evolution(population = 10, sample = 3)
   objective = accuracy
