@@ -191,6 +191,7 @@ contract! {
     // Progress.
     Report Both Free "report" ("step: int, value: float") -> "()", "A point of the learning curve; a trial may be stopped here.";
     Log Both Free "log" ("value: T") -> "()", "Writes to the run's log.";
+    Fail Both Free "fail" ("reason: string") -> "()", "Ends the evaluation, which fails for this reason, or the strategy's search.";
 
     // Evaluations.
     Candidate Evaluation Global "candidate" ("") -> "candidate", "What is to be scored.";

@@ -661,6 +661,7 @@ impl EvaluationHost<'_> {
                 self.point(self.step, value)?;
                 Ok(Value::None)
             }
+            HostFn::Fail => fail(span, args[0].as_str().unwrap_or("it failed")),
             HostFn::Log => {
                 if self.replay.is_empty() {
                     self.report.log(&args[0].to_string());

@@ -486,6 +486,7 @@ impl Host for StrategyHost {
                     Err(e) => self.end(e),
                 }
             }
+            HostFn::Fail => fail(span, args[0].as_str().unwrap_or("it failed")),
             HostFn::Log => {
                 self.engine.log(&args[0].to_string());
                 Ok(Value::None)

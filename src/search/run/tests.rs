@@ -209,7 +209,7 @@ fn every_standard_space_trains() {
         ("nasnet", "width = 4, repeats = 1, blocks = 3"),
         ("layerwise", "layers = 3"),
         ("hierarchical", "width = 4, motifs = 2"),
-        ("memory_bank", "banks = 2, layers = 3, width = 4"),
+        ("memory_bank", "banks = 2, blocks = 2, layers = 2, width = 4"),
         ("tree", "width = 4"),
         ("transformer", "width = 8"),
         ("chain", "width = 4, deepest = 3"),
