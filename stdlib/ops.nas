@@ -26,6 +26,16 @@ primitive conv(x[N, C, H, W], out: int, k: int = 3, stride: int = 1, dilation: i
     * w[o, c, u, v]
 }
 
+// Convolution with a window that need not be square: `height` by `width`, moving `down` rows and `across` columns at a time
+// (Szegedy et al. 2016, section 3.2: 1x7 and then 7x1 see what 7x7 sees, at two sevenths of the cost).
+primitive conv_rect(x[N, C, H, W], out: int, height: int, width: int, down: int = 1, across: int = 1)
+  -> y[N, out, ceil(H / down), ceil(W / across)] {
+  param w[out, C, height, width] = he_normal(fan_in = C * height * width)
+  let above = (height - 1) / 2
+  let before = (width - 1) / 2
+  y[n, o, i, j] = sum[c, u, v] x[n, c, i * down + u - above, j * across + v - before] * w[o, c, u, v]
+}
+
 // One filter for each channel: the spatial half of a separable convolution (Sifre 2014).
 primitive depthwise(x[N, C, H, W], k: int = 3, stride: int = 1, dilation: int = 1)
   -> y[N, C, ceil(H / stride), ceil(W / stride)] {

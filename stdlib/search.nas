@@ -174,9 +174,12 @@ fn mutate(c: candidate, selector: string = "**") -> candidate {
   c.set(d, d.redraw()).fill()
 }
 
-// AmoebaNet (Real et al. 2018): an operation or a hidden state changes, or, one time in twenty, nothing does.
+// AmoebaNet (Real et al. 2018, section 3.2): an operation or a hidden state changes, or, one time in twenty, nothing does. A
+// space without one of the two has mutations of the other kind only.
 fn amoeba(c: candidate) -> candidate {
-  if flip(0.05) { c } else { mutate(c, draw(["**.op", "**.inputs"])) }
+  if flip(0.05) { return c }
+  let kinds = [kind for kind in ["**.op", "**.input*"] if len(c.decisions(kind)) > 0]
+  if len(kinds) == 0 { mutate(c) } else { mutate(c, draw(kinds)) }
 }
 
 // Every candidate that differs in one decision.

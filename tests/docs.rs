@@ -211,7 +211,9 @@ fn call(r: &Row) -> String {
 fn calls(who: &[Who]) -> String {
     let mut out = String::from("| call | what it does |\n| --- | --- |\n");
     for r in contract::rows().iter().filter(|r| who.contains(&r.who)) {
-        let _ = writeln!(out, "| `{}` | {} |", cell(&call(r)), cell(r.doc));
+        let later = contract::UNSERVED.iter().find(|u| u.0 == r.f);
+        let needs = later.map_or(String::new(), |u| format!(" Needs {}, which comes later.", u.1));
+        let _ = writeln!(out, "| `{}` | {}{needs} |", cell(&call(r)), cell(r.doc));
     }
     out
 }

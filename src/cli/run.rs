@@ -295,7 +295,7 @@ fn tested(
     if !args.json {
         say("training the best candidate again for the test");
     }
-    let value = match test(children, &best, stop) {
+    let value = match test(children, &plan.store, &best, stop) {
         Ok(v) => v,
         Err(_) if stop.load(Ordering::Relaxed) => None,
         Err(d) => return Err(Trouble::new(vec![d], &plan.search.program.sources)),

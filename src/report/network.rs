@@ -337,6 +337,7 @@ impl Part {
             (NodeKind::Concat { .. }, _) => ("concat", Kind::Merge),
             (_, 0) => ("0", Kind::Nothing),
             (NodeKind::Reshape(_), _) => ("reshape", Kind::Identity),
+            (NodeKind::Equation(e), 1) if e.body.len() == 1 => ("slice", Kind::Identity),
             (_, 1) => ("scale", Kind::Other),
             _ => ("+", Kind::Merge),
         };

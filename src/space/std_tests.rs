@@ -49,21 +49,28 @@ const CIFAR: &[usize] = &[3, 32, 32];
 fn nasbench201() {
     let s = standard("nasbench201", "width = 4, cells = 1", DIGITS);
     assert_eq!(exact(&s), big(15_625));
+    assert!(s.checked("cell.edge(0,1).op").is_some() && s.checked("cell.edge(2,3).op").is_some());
     sound(&s, 10);
-    standard("nasbench201", "", CIFAR);
+    assert_eq!(exact(&standard("nasbench201", "", CIFAR)), big(15_625));
 }
 
 #[test]
 fn darts() {
-    let s = standard("darts", "width = 4, cells = 3", DIGITS);
+    let s = standard("darts", "width = 4, cells = 3, nodes = 2", DIGITS);
     // Each node chooses two of the states before it, and an operation for each.
+    assert_eq!(exact(&s), (big(3) * big(8).pow(4)).pow(2));
+    sound(&s, 10);
+}
+
+#[test]
+fn darts_as_published() {
+    let s = standard("darts", "", CIFAR);
     assert_eq!(exact(&s), (big(3 * 6 * 10) * big(8).pow(8)).pow(2));
     let ops =
         s.decisions().iter().filter(|d| d.decision.name.starts_with("normal.") && d.decision.name.ends_with(".op"));
     assert_eq!(ops.count(), 14);
     assert!(s.checked("normal.node(2).inputs").is_some() && s.checked("reduction.node(5).edge(4).op").is_some());
-    sound(&s, 4);
-    standard("darts", "width = 4", CIFAR);
+    sound(&s, 1);
 }
 
 #[test]
@@ -71,15 +78,39 @@ fn nasnet() {
     let s = standard("nasnet", "width = 4, repeats = 1, blocks = 3", DIGITS);
     assert_eq!(exact(&s), (big(2 * 3 * 4).pow(2) * big(8).pow(6)).pow(2));
     assert!(s.checked("normal.pair(2).side(left).input").is_some());
-    sound(&s, 4);
+    assert!(s.checked("reduction.pair(4).side(right).op").is_some());
+    sound(&s, 10);
+}
+
+#[test]
+fn nasnet_as_published() {
+    let s = standard("nasnet", "", CIFAR);
+    assert_eq!(exact(&s), (big(2 * 3 * 4 * 5 * 6).pow(2) * big(8).pow(10)).pow(2));
+}
+
+#[test]
+fn paths_are_dropped_in_cells() {
+    for (name, args) in [("darts", "width = 4, cells = 3, nodes = 2"), ("nasnet", "width = 4, repeats = 1, blocks = 2")] {
+        let s = standard(name, args, DIGITS);
+        let knobs = |training: bool| {
+            let c = s.random(&mut Stream::new(1, "std")).map_err(BuildError::diagnostic).unwrap();
+            let b = s.build(&c, Want::Graph { batch: 2, training }).map_err(BuildError::diagnostic).unwrap();
+            let is = |n: &Node| matches!(&n.kind, Kind::Input(i) if matches!(i.role, Role::Knob(_)) && i.name.contains("drop_path"));
+            b.graph.nodes.iter().filter(|n| is(n)).count()
+        };
+        assert!(knobs(true) > 0, "`train(drop_path = ..)` does nothing in {name}");
+        assert_eq!(knobs(false), 0);
+    }
 }
 
 #[test]
 fn layerwise() {
     let s = standard("layerwise", "layers = 5", DIGITS);
-    assert_eq!(exact(&s), big(4 * 4 * 2).pow(5) * big(2).pow(10));
-    assert!(s.checked("layer(3).skips").is_some());
-    sound(&s, 6);
+    assert_eq!(exact(&s), big(4 * 4 * 3 * 3 * 4).pow(5) * big(2).pow(10));
+    assert!(s.checked("layer(3).skips").is_some() && s.checked("layer(0).filter_height").is_some());
+    sound(&s, 10);
+    let s = standard("layerwise", "strides = 1", CIFAR);
+    assert_eq!(exact(&s), big(4 * 4 * 4).pow(8) * big(2).pow(28));
     standard("layerwise", "", CIFAR);
 }
 
@@ -88,14 +119,23 @@ fn hierarchical() {
     let s = standard("hierarchical", "width = 4, motifs = 2", DIGITS);
     assert_eq!(exact(&s), big(7).pow(12) * big(4).pow(10));
     assert_eq!(s.checked("level3.edge(0,1).inner").map(|d| d.decision.level), Some(2));
-    sound(&s, 4);
+    assert_eq!(s.checked("level2[0].edge(0,1).op").map(|d| d.decision.level), Some(1));
+    sound(&s, 10);
+}
+
+#[test]
+fn hierarchical_as_published() {
+    let s = standard("hierarchical", "", CIFAR);
+    assert_eq!(exact(&s), big(7).pow(36) * big(8).pow(10));
 }
 
 #[test]
 fn memory_bank() {
-    let s = standard("memory_bank", "banks = 3, layers = 4, width = 4", DIGITS);
+    let s = standard("memory_bank", "banks = 3, blocks = 2, layers = 2, width = 4", DIGITS);
     assert_eq!(exact(&s), (big(7) * big(3) * big(3) * big(2)).pow(4));
-    sound(&s, 6);
+    assert!(s.checked("stage(1).layer(0).combine").is_some());
+    sound(&s, 10);
+    standard("memory_bank", "", CIFAR);
 }
 
 #[test]
@@ -104,7 +144,8 @@ fn tree() {
     // t(0) = 7, t(d) = 7 + 2 t(d - 1)^2
     let t1 = big(7) + big(2) * big(7).pow(2);
     assert_eq!(exact(&s), big(7) + big(2) * t1.pow(2));
-    sound(&s, 6);
+    sound(&s, 10);
+    standard("tree", "", CIFAR);
 }
 
 #[test]
@@ -112,14 +153,18 @@ fn transformer() {
     let s = standard("transformer", "width = 8", DIGITS);
     let layer = big(3 * 3 * 2 * 3);
     assert_eq!(exact(&s), (1..=4).map(|n| layer.pow(n)).sum::<BigUint>());
-    sound(&s, 6);
+    assert!(s.checked("depth").is_some() && s.checked("layer(3).heads").is_some());
+    sound(&s, 10);
+    standard("transformer", "patch = 4", CIFAR);
 }
 
 #[test]
 fn chain() {
     let s = standard("chain", "deepest = 3", DIGITS);
     assert_eq!(exact(&s), big(4) * (big(3) + big(9) + big(27)));
-    sound(&s, 6);
+    assert!(s.checked("width").is_some() && s.checked("layer(2).kernel").is_some());
+    sound(&s, 10);
+    standard("chain", "", CIFAR);
 }
 
 #[test]

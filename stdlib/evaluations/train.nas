@@ -27,6 +27,12 @@ evaluation train(
   patience: int = 0,              // epochs without a better score before stopping; 0 never stops
   latency: bool = false,          // whether to measure it
 ) {
+  if !["sgd", "adam", "adamw"].contains(optimizer) {
+    fail("no optimizer is called `" + optimizer + "`; there are sgd, adam and adamw")
+  }
+  if !["cosine", "step", "constant"].contains(schedule) {
+    fail("no schedule is called `" + schedule + "`; there are cosine, step and constant")
+  }
   let net = build(candidate)
   let part = if fraction < 1.0 { data.train.part(fraction) } else { data.train }
   let train = part.augment(crop, flip, cutout)

@@ -1,18 +1,21 @@
 // The cells of DARTS (Liu et al. 2019, section 3.1): each of `nodes` states adds two edges from earlier states, with one of
 // eight operations; the states together are the output. A normal cell keeps the image size, a reduction cell halves it
 // and stands at a third and at two thirds of the network.
+//
+// Operations and cells are the paper's. It searches with 8 cells of width 16 and trains the winner with 20 of width 36, where
+// paths are dropped: `train(.., drop_path = 0.2)`. Here every candidate is a network of its own, not a part of a mixture.
 use std.ops.*
 use std.adapters.stem
 
 block mixed(c: int, stride: int) = choose op {
     none
-  | max_pool_3x3: max_pool(3, stride) >> batch_norm
-  | avg_pool_3x3: avg_pool(3, stride) >> batch_norm
-  | skip_connect: if stride == 1 { identity } else { factorized_reduce(c) }
-  | sep_conv_3x3: sep_conv(c, 3, stride) >> sep_conv(c, 3)
-  | sep_conv_5x5: sep_conv(c, 5, stride) >> sep_conv(c, 5)
-  | dil_conv_3x3: dil_conv(c, 3, stride)
-  | dil_conv_5x5: dil_conv(c, 5, stride)
+  | max_pool_3x3: max_pool(3, stride) >> batch_norm >> drop_path
+  | avg_pool_3x3: avg_pool(3, stride) >> batch_norm >> drop_path
+  | skip_connect: if stride == 1 { identity } else { factorized_reduce(c) >> drop_path }
+  | sep_conv_3x3: sep_conv(c, 3, stride) >> drop_path
+  | sep_conv_5x5: sep_conv(c, 5, stride) >> drop_path
+  | dil_conv_3x3: dil_conv(c, 3, stride) >> drop_path
+  | dil_conv_5x5: dil_conv(c, 5, stride) >> drop_path
 }
 
 // States 0 and 1 are the outputs of the two cells before. Decisions about an edge are named after the state that it

@@ -1,5 +1,8 @@
-// Levels of motifs (Liu et al. 2018): primitive operations on the edges of `motifs` level-2 designs of four nodes, and those on
-// the edges of one level-3 design of five nodes, which is the cell of the network.
+// Levels of motifs (Liu et al. 2018, section 2): primitive operations on the edges of `motifs` level-2 designs of four nodes, and
+// those on the edges of one level-3 design of five nodes, which is the cell of the network.
+//
+// Levels, nodes and primitives are the paper's, as are merging by concatenation and a 1x1 convolution, and the small network that
+// it searches with (`width = 16`). `identity` on level-3 edges is ours: there `tournament` has a trivial design to start from.
 use std.ops.*
 
 block primitive_op(c: int) = choose op {

@@ -1,6 +1,6 @@
 // NAS-Bench-201 (Dong and Yang 2020, section 2.1): one cell of four nodes, the same everywhere, with one of five
 // operations on each of its six edges; 15,625 architectures. Three stages of `cells` cells, and residual blocks
-// between them that halve the image and double the channels.
+// between them that halve the image and double the channels. The defaults are the benchmark's networks.
 use std.ops.*
 
 space nasbench201(image[N, C, H, W], classes: int, width: int = 16, cells: int = 5) {

@@ -1,18 +1,23 @@
-// The cells of NASNet (Zoph et al. 2018, section 3) with eight operations, much as AmoebaNet's (Real et al. 2018): each of `blocks`
+// The cells of NASNet (Zoph et al. 2018, section 3) with the eight operations of AmoebaNet (Real et al. 2018): each of `blocks`
 // blocks chooses two hidden states and an operation for each, and adds the results; the hidden states that nothing
 // reads are the output. `repeats` normal cells stand between reduction cells.
+//
+// NASNet itself has five more operations and may concatenate the two results, which its best cells never do. The papers
+// search with `repeats = 2` and train with 6; `train(.., drop_path = 0.3)` is ScheduledDropPath. `aging_evolution(amoeba =
+// true)` moves in this space as AmoebaNet did.
 use std.ops.*
 use std.adapters.stem
 
 block operation(c: int, stride: int) = choose op {
-    identity: if stride == 1 { identity } else { factorized_reduce(c) }
-  | sep_conv_3x3: sep_conv(c, 3, stride) >> sep_conv(c, 3)
-  | sep_conv_5x5: sep_conv(c, 5, stride) >> sep_conv(c, 5)
-  | sep_conv_7x7: sep_conv(c, 7, stride) >> sep_conv(c, 7)
-  | avg_pool_3x3: avg_pool(3, stride)
-  | max_pool_3x3: max_pool(3, stride)
-  | dil_conv_3x3: dil_conv(c, 3, stride)
-  | conv_1x1: conv_bn(c, 1, stride)
+    identity: if stride == 1 { identity } else { factorized_reduce(c) >> drop_path }
+  | sep_conv_3x3: sep_conv(c, 3, stride) >> drop_path
+  | sep_conv_5x5: sep_conv(c, 5, stride) >> drop_path
+  | sep_conv_7x7: sep_conv(c, 7, stride) >> drop_path
+  | avg_pool_3x3: avg_pool(3, stride) >> drop_path
+  | max_pool_3x3: max_pool(3, stride) >> drop_path
+  | dil_conv_3x3: dil_conv(c, 3, stride) >> drop_path
+  | conv_1x7_7x1: relu >> conv_rect(c, 1, 7, across = stride) >> batch_norm
+               >> relu >> conv_rect(c, 7, 1, down = stride) >> batch_norm >> drop_path
 }
 
 // One of the two halves of a block: which hidden state, and what happens to it.

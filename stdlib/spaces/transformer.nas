@@ -1,5 +1,8 @@
 // A small transformer over patches of an image (Vaswani et al. 2017; Dosovitskiy et al. 2021) with a decided number of layers; each
 // layer chooses its heads, the width of its perceptron, its activation, and whether it normalizes before or after.
+//
+// Attention and positions are the first paper's, patches the second's; the average over all patches is classified, not an extra
+// token. No paper fixes this space: `patch`, `width` and `deepest` are what a small machine can train.
 use std.ops.*
 
 block perceptron(x[..], hidden: int, out: int) = x >> linear(hidden) >> choose activation { relu | gelu | silu } >> linear(out)

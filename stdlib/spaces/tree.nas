@@ -1,13 +1,16 @@
-// The tree-structured cells of path-level transformation (Cai et al. 2018): at each level the features are replicated and the
-// results added, or split and the results concatenated, or a leaf operation ends the branch.
+// The tree-structured cells of path-level network transformation (Cai et al. 2018, section 3.2): at each level the features are
+// replicated and the results added, or split and the results concatenated, or a leaf operation ends the branch.
+//
+// The seven leaf operations are the paper's; nodes here have two branches, and the cells stand in a plain residual network
+// instead of a DenseNet or PyramidNet. `width` must be a multiple of 2^depth, so that every split is even.
 use std.ops.*
 
 block leaf(c: int) = choose op {
     identity
   | conv_1x1: conv_bn(c, 1)
-  | conv_3x3: conv_bn(c, 3)
   | sep_conv_3x3: sep_conv(c, 3)
   | sep_conv_5x5: sep_conv(c, 5)
+  | sep_conv_7x7: sep_conv(c, 7)
   | avg_pool_3x3: avg_pool(3)
   | max_pool_3x3: max_pool(3)
 }

@@ -293,9 +293,31 @@ impl Scheduler<'_> {
         }
     }
 
+    /// Of each buffer, the steps that read it.
+    fn readers(&self) -> Vec<Vec<usize>> {
+        let mut readers = vec![Vec::new(); self.buffers.len()];
+        for (i, step) in self.steps.iter().enumerate() {
+            let mut read = |id: NodeId| {
+                self.graph.node(id).reads(|r| {
+                    let list: &mut Vec<usize> = &mut readers[self.place(r).0];
+                    if list.last() != Some(&i) {
+                        list.push(i);
+                    }
+                });
+            };
+            match step {
+                Step::Group(members) => members.iter().for_each(|&m| read(m)),
+                Step::Node(id) => read(*id),
+                Step::Copy { .. } => {}
+            }
+        }
+        readers
+    }
+
     /// Puts updates in place where that is legal, and appends copies for the others.
     fn updates(&mut self) {
         let mut copies = Vec::new();
+        let mut readers = self.readers();
         for &(input, value) in &self.graph.updates {
             if input == value {
                 continue;
@@ -309,11 +331,12 @@ impl Scheduler<'_> {
             if let Some(at) = self.step_of[value.0 as usize].filter(|_| {
                 home == Home::Arena && own && !wanted && from == layout && self.buffers[source].size == layout.size
             }) {
-                let legal = self.steps.iter().enumerate().all(|(i, step)| {
-                    let (reads, local) = self.reads_buffer(step, target);
-                    !reads || i < at || (i == at && local)
-                });
+                let legal = readers[target]
+                    .iter()
+                    .all(|&i| i < at || (i == at && self.reads_buffer(&self.steps[i], target).1));
                 if legal {
+                    let moved = std::mem::take(&mut readers[source]);
+                    readers[target].extend(moved);
                     for place in self.places.iter_mut().flatten().filter(|p| p.0 == source) {
                         place.0 = target;
                     }

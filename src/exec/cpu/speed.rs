@@ -149,6 +149,7 @@ pub fn child(n: usize, ch: usize, size: usize) -> Graph {
         net.g.updates.push((p, q));
     }
     net.g.outputs.push(("loss".into(), loss));
+    crate::graph::optimize(&mut net.g);
     net.g
 }
 

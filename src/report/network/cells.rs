@@ -101,32 +101,37 @@ fn from_graph(boxing: &Boxing, built: &Built, site: &str, decided: &[Decided]) -
         p.outside || p.kind == Kind::Merge || parts.before(i).len() != 1 || parts.after(i).len() != 1
     };
     let states: Vec<usize> = (0..parts.all.len()).filter(|&i| is_state(i) || parts.output == Some(i)).collect();
+    // What has one input and several readers is a state, too; its operation is on the edge that leads there.
+    let is_operation =
+        |i: usize| !parts.all[i].outside && parts.all[i].kind != Kind::Merge && parts.before(i).len() == 1;
     let mut dag = Dag::default();
     let mut node_of: BTreeMap<usize, usize> = BTreeMap::new();
     for &i in &states {
         let p = &parts.all[i];
         let number = dag.nodes.len().to_string();
-        let plain_state = p.outside || p.label == "+";
-        let node = if plain_state {
-            Node { label: number, detail: String::new(), group: Vec::new(), kind: Kind::State }
-        } else {
-            Node { label: p.label.clone(), detail: String::new(), group: Vec::new(), kind: p.kind }
-        };
+        let plain_state = p.outside || p.label == "+" || is_operation(i);
+        let (label, kind) = if plain_state { (number, Kind::State) } else { (p.label.clone(), p.kind) };
         node_of.insert(i, dag.nodes.len());
-        dag.nodes.push(node);
+        dag.nodes.push(Node { label, detail: String::new(), group: Vec::new(), kind });
     }
     let mut used: BTreeSet<Vec<&str>> = BTreeSet::new();
     let mut bare: Vec<(usize, usize)> = Vec::new();
     for &to in &states {
         for mut from in parts.before(to) {
             let mut labels: Vec<String> = Vec::new();
-            while !node_of.contains_key(&from) {
-                let p = &parts.all[from];
+            let mut take = |i: usize| {
+                let p = &parts.all[i];
                 used.insert(numbered(&p.site, site));
                 let text = option(p).unwrap_or_else(|| p.label.clone());
                 if labels.last() != Some(&text) {
                     labels.push(text);
                 }
+            };
+            if is_operation(to) {
+                take(to);
+            }
+            while !node_of.contains_key(&from) {
+                take(from);
                 let Some(&before) = parts.before(from).first() else { break };
                 from = before;
             }

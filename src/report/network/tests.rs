@@ -151,3 +151,27 @@ search s { data = digits() space = layers() }
     assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
     keep("layers", &svg);
 }
+
+#[test]
+fn every_standard_space_has_a_picture() {
+    for (name, call) in [
+        ("darts", "darts(width = 4, cells = 3)"),
+        ("nasnet", "nasnet(width = 4)"),
+        ("hierarchical", "hierarchical(width = 4)"),
+        ("layerwise", "layerwise(layers = 6)"),
+        ("memory_bank", "memory_bank(width = 4)"),
+        ("tree", "tree(width = 8)"),
+        ("chain", "chain()"),
+    ] {
+        let s = search(&format!("use std.spaces.{name}\nsearch s {{ data = digits() space = {call} }}\n"));
+        let mut rng = Stream::new(11, name);
+        for k in 0..3 {
+            let c = s.space.random(&mut rng).unwrap();
+            let svg = picture(&s.space, &c, name).unwrap_or_else(|d| panic!("{name}: {d:#?}"));
+            assert!(svg.ends_with("</svg>\n") && svg.contains("output"), "{name}");
+            if k == 0 {
+                keep(name, &svg);
+            }
+        }
+    }
+}

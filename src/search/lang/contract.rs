@@ -146,7 +146,7 @@ contract! {
     MetricsNames Strategy Method on "metrics" "names" ("") -> "list<string>", "The names of the metrics.";
 
     // Candidates and their decisions.
-    Decisions Strategy Method on "candidate" "decisions" ("at: selector = \"**\"") -> "list<decision>", "The decisions that a selector names, in the order in which they are made.";
+    Decisions Both Method on "candidate" "decisions" ("at: selector = \"**\"") -> "list<decision>", "The decisions that a selector names, in the order in which they are made.";
     Set Strategy Method on "candidate" "set" ("at: selector, value: option") -> "draft", "The candidate with other values there; decisions that open up are undecided.";
     Gaps Strategy Method on "candidate" "gaps" ("at: selector = \"**\"") -> "list<gap>", "The places where an element may be inserted.";
     Insert Strategy Method on "candidate" "insert" ("at: gap") -> "draft", "The candidate with a new element there.";
@@ -156,20 +156,20 @@ contract! {
     Crossover Strategy Free "crossover" ("fitter: candidate, other: candidate") -> "candidate", "Each decision from one of the two; what only the fitter has is kept.";
     Distance Strategy Free "distance" ("a: candidate, b: candidate") -> "float", "In how many decisions they differ.";
     Key Strategy Method on "candidate" "key" ("") -> "string", "The canonical form: equal for candidates with the same network.";
-    Encoding Strategy Method on "candidate" "encoding" ("") -> "list<float>", "A vector of fixed length for predictors.";
-    Json Strategy Method on "candidate" "json" ("") -> "string", "The candidate as it is stored.";
-    DecisionName Strategy Field on "decision" "name" ("") -> "string", "Its full name, `cell.edge(0,1).op`.";
-    DecisionKind Strategy Field on "decision" "kind" ("") -> "string", "Its name without indices, `cell.edge.op`.";
-    DecisionOwner Strategy Field on "decision" "owner" ("") -> "string", "The motif or block that it belongs to.";
-    DecisionLevel Strategy Field on "decision" "level" ("") -> "int", "How deep it is nested.";
-    DecisionIndex Strategy Field on "decision" "index" ("") -> "int", "Its place among the candidate's decisions.";
-    DecisionValue Strategy Field on "decision" "value" ("") -> "option", "What was decided.";
-    DecisionOptions Strategy Field on "decision" "options" ("") -> "list<option>", "All its values.";
-    DecisionOrigin Strategy Field on "decision" "origin" ("") -> "string", "How it came about: `drawn`, `set`, `inherited`.";
-    DecisionArity Strategy Field on "decision" "arity" ("") -> "int", "How many values it has.";
+    Encoding Both Method on "candidate" "encoding" ("") -> "list<float>", "A vector of fixed length for predictors.";
+    Json Both Method on "candidate" "json" ("") -> "string", "The candidate as it is stored.";
+    DecisionName Both Field on "decision" "name" ("") -> "string", "Its full name, `cell.edge(0,1).op`.";
+    DecisionKind Both Field on "decision" "kind" ("") -> "string", "Its name without indices, `cell.edge.op`.";
+    DecisionOwner Both Field on "decision" "owner" ("") -> "string", "The motif or block that it belongs to.";
+    DecisionLevel Both Field on "decision" "level" ("") -> "int", "How deep it is nested.";
+    DecisionIndex Both Field on "decision" "index" ("") -> "int", "Its place among the candidate's decisions.";
+    DecisionValue Both Field on "decision" "value" ("") -> "option", "What was decided.";
+    DecisionOptions Both Field on "decision" "options" ("") -> "list<option>", "All its values.";
+    DecisionOrigin Both Field on "decision" "origin" ("") -> "string", "How it came about: `drawn`, `set`, `inherited`.";
+    DecisionArity Both Field on "decision" "arity" ("") -> "int", "How many values it has.";
     Redraw Strategy Method on "decision" "redraw" ("") -> "option", "Another value, drawn by the space's probabilities; for real numbers as well.";
-    Others Strategy Method on "decision" "others" ("") -> "list<option>", "Its values but the present one.";
-    Next Strategy Method on "decision" "next" ("") -> "decision?", "The decision after it.";
+    Others Both Method on "decision" "others" ("") -> "list<option>", "Its values but the present one.";
+    Next Both Method on "decision" "next" ("") -> "decision?", "The decision after it.";
 
     // Drafts.
     DraftOpen Strategy Method on "draft" "open" ("") -> "bool", "Whether something is undecided.";
@@ -191,6 +191,7 @@ contract! {
     // Progress.
     Report Both Free "report" ("step: int, value: float") -> "()", "A point of the learning curve; a trial may be stopped here.";
     Log Both Free "log" ("value: T") -> "()", "Writes to the run's log.";
+    Fail Both Free "fail" ("reason: string") -> "()", "Ends the evaluation, which fails for this reason, or the strategy's search.";
 
     // Evaluations.
     Candidate Evaluation Global "candidate" ("") -> "candidate", "What is to be scored.";
@@ -286,6 +287,10 @@ pub const LATER: &[(&str, &str)] = &[
     ("algorithms", "algorithm spaces"),
     ("topology", "topology spaces"),
 ];
+
+/// Calls that type-check but that this version does not serve, and what each needs.
+pub const UNSERVED: &[(HostFn, &str)] =
+    &[(HostFn::DataBatches, "weight sharing"), (HostFn::DataNext, "weight sharing")];
 
 /// Types whose values only later calls make.
 pub fn later_type(tag: Tag) -> Option<&'static str> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::check::Checker;
-use super::contract::{Form, Who};
+use super::contract::{self, Form, Who};
 use super::env::{Env, FunItem};
 use super::heap::Heap;
 use super::host::{Host, HostFn, Stop, Value};
@@ -105,6 +105,11 @@ impl Program {
     ) -> Result<Program, Vec<Diagnostic>> {
         for (f, span) in &checker.uses {
             let row = f.row();
+            if let Some((_, needs)) = contract::UNSERVED.iter().find(|u| u.0 == *f) {
+                let text = format!("`.{}` needs {needs}, which this version does not have yet", row.name);
+                let d = Diagnostic::new(&codes::PROG_LATER, *span, text);
+                checker.diags.push(d.help("train by whole passes: `net.fit(data.train, batch, optimizer)`"));
+            }
             if let Some(who) = who
                 && row.who != Who::Both
                 && row.who != who

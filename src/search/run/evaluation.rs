@@ -5,6 +5,7 @@
 //! kept results answering, then live. So an evaluation in the language needs no code of its own for being resumed.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,7 +17,9 @@ use crate::diag::{Diagnostic, codes};
 use crate::learn::model::Pass;
 use crate::learn::step::{CLIP, Recipe, Target};
 use crate::learn::{Learner, Model, Trouble};
-use crate::search::engine::{Evaluator, Failure, FailureKind, Job, Metrics, Report, Trial, Unrecorded};
+use crate::search::engine::{
+    Cancelled, Evaluator, Failure, FailureKind, Job, Metrics, Report, Snapshot, Trial, TrialId, Unrecorded,
+};
 use crate::search::lang::{Host, HostFn, OpRef, Opaque, Stop, Tag, Value};
 use crate::search::setup::{Argument, Search, resolve, standard};
 use crate::sema::modules::ItemRef;
@@ -24,8 +27,10 @@ use crate::sema::sym::Num;
 use crate::space::Want;
 use crate::space::apply::OpUse;
 use crate::space::decision::Candidate;
+use crate::store::Store;
 use crate::syntax::ast::ItemKind;
 
+use super::candidates;
 use super::objects::{DataObject, MetricsObject, candidate, data, fail, metrics};
 use super::strategy::{chance, object, parse_candidate};
 
@@ -144,12 +149,17 @@ impl Children {
 
     /// The best trial again, then the score of its (last) model on the test part by the task's own metric. `None` if the
     /// evaluation trains no network or there is no test part.
-    pub fn test(&self, best: &Trial, stop: &AtomicBool) -> Result<Option<f64>, Diagnostic> {
-        let mut job = Job::new(best.candidate.clone(), best.key.clone()).until(best.until).repeat(best.repeat);
+    ///
+    /// Weights that it inherited are those that its parent left in `store`.
+    pub fn test(&self, store: &Store, best: &Trial, stop: &AtomicBool) -> Result<Option<f64>, Diagnostic> {
+        let mut job = Job::new(best.candidate.clone(), best.key.clone())
+            .until(best.until)
+            .inherit(best.parent)
+            .repeat(best.repeat);
         job.seed = crate::base::hash::hash64(format!("trial/{}/{}", job.key, job.repeat).as_bytes(), self.search.seed);
         let unplaced = |m: String| Diagnostic::unplaced(&codes::CALL_FAILED, m);
         let (_, models) = self
-            .run(&job, &mut Unrecorded, stop)
+            .run(&job, &mut Stored(store), stop)
             .map_err(|f| unplaced(format!("the best candidate could not be trained again: {}", f.reason)))?;
         let Some(model) = models.last() else { return Ok(None) };
         if self.split.test.is_empty() {
@@ -161,6 +171,38 @@ impl Children {
         m.score(&self.split.test, &metric)
             .map(Some)
             .map_err(|t| unplaced(format!("the best candidate could not be scored: {t:?}")))
+    }
+}
+
+/// Reports to nobody, and finds other trials in a store.
+struct Stored<'a>(&'a Store);
+
+impl Stored<'_> {
+    fn trial(&self, id: TrialId) -> Option<Trial> {
+        self.0.trials().ok()?.into_iter().find(|t| t.id == id)
+    }
+}
+
+impl Report for Stored<'_> {
+    fn report(&mut self, step: u64, value: f64, snapshot: Option<&[u8]>) -> Result<(), Cancelled> {
+        Unrecorded.report(step, value, snapshot)
+    }
+
+    fn snapshot(&self) -> Option<&Snapshot> {
+        None
+    }
+
+    fn snapshot_of(&self, trial: TrialId) -> Option<Snapshot> {
+        let trial = self.trial(trial).and_then(|t| t.same_as).unwrap_or(trial);
+        self.0.snapshot(Some(trial)).ok().flatten()
+    }
+
+    fn candidate_of(&self, trial: TrialId) -> Option<Arc<str>> {
+        self.trial(trial).map(|t| t.candidate)
+    }
+
+    fn cancelled(&self) -> bool {
+        false
     }
 }
 
@@ -495,7 +537,22 @@ pub(super) fn data_call(f: HostFn, args: &[Value], seed: u64, span: Span) -> Res
 
 impl Host for EvaluationHost<'_> {
     fn call(&mut self, f: HostFn, args: &[Value], span: Span) -> Result<Value, Stop> {
+        // No panic may cross the program's code; what it said is the trial's reason.
+        catch_unwind(AssertUnwindSafe(|| self.serve(f, args, span))).unwrap_or_else(|payload| {
+            let said = payload.downcast_ref::<&str>().copied();
+            let said = said.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+            self.failure = Some(Failure::new(FailureKind::Panic, format!("the evaluation crashed: {said}")));
+            Err(Stop::Finished)
+        })
+    }
+}
+
+impl EvaluationHost<'_> {
+    fn serve(&mut self, f: HostFn, args: &[Value], span: Span) -> Result<Value, Stop> {
         if let Some(r) = chance(f, args, &mut self.rng, span) {
+            return r;
+        }
+        if let Some(r) = candidates::read(&self.children.search.space, f, args, span) {
             return r;
         }
         match f {
@@ -604,6 +661,7 @@ impl Host for EvaluationHost<'_> {
                 self.point(self.step, value)?;
                 Ok(Value::None)
             }
+            HostFn::Fail => fail(span, args[0].as_str().unwrap_or("it failed")),
             HostFn::Log => {
                 if self.replay.is_empty() {
                     self.report.log(&args[0].to_string());

@@ -1,12 +1,21 @@
 //! Running a search: what serves the calls of strategies ([`strategy`]) and of evaluations ([`evaluation`]).
 
+mod candidates;
 pub mod evaluation;
+#[cfg(test)]
+mod growth_tests;
 mod objects;
 pub mod strategy;
+#[cfg(test)]
+mod std_tests;
+#[cfg(test)]
+mod strategy_tests;
 #[cfg(test)]
 mod table_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod train_tests;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -118,6 +127,6 @@ fn objective(search: &Arc<Search>) -> super::engine::Objective {
 
 /// The best trial's candidate evaluated anew, with the same seed and so the same weights, and then scored on the test
 /// part, which nothing else reads.
-pub fn test(children: &Children, best: &Trial, stop: &AtomicBool) -> Result<Option<f64>, Diagnostic> {
-    children.test(best, stop)
+pub fn test(children: &Children, store: &Store, best: &Trial, stop: &AtomicBool) -> Result<Option<f64>, Diagnostic> {
+    children.test(store, best, stop)
 }

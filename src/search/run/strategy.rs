@@ -14,13 +14,12 @@ use crate::search::setup::Search;
 use crate::space::decision::{Candidate, Choice, Decision, matches};
 use crate::space::{BuildError, Want};
 
+use super::candidates::{self, MAX_LISTED};
 use super::objects::{
     DataObject, DecisionObject, GapObject, MetricsObject, ResultsObject, candidate, data, decision, draft, fail,
     from_choice, metrics, to_choice, trial,
 };
 
-/// Most values of a decision that are listed.
-const MAX_LISTED: u64 = 100_000;
 /// Most candidates that `all()` gives.
 const MAX_ALL: usize = 1_000_000;
 
@@ -110,17 +109,6 @@ impl StrategyHost {
         let text = candidate_json(c);
         let repeat = repeat.and_then(Value::as_int).unwrap_or(1);
         Ok(Job::new(text, key).until(until_of(until)).repeat((repeat - 1).max(0) as u32))
-    }
-
-    fn decisions(&self, c: &Candidate, selector: &str, span: Span) -> Result<Vec<Value>, Stop> {
-        let of = Arc::new(c.clone());
-        let all = self.search.space.decisions_of(c).map_err(|e| failed(e, span))?;
-        Ok(all
-            .into_iter()
-            .enumerate()
-            .filter(|(_, (d, _))| matches(selector, &d.name))
-            .map(|(at, (d, v))| decision(DecisionObject { decision: d, value: Some(v), at, of: of.clone() }))
-            .collect())
     }
 
     fn open(&self, c: &Candidate, span: Span) -> Result<Option<(Decision, Candidate)>, Stop> {
@@ -213,7 +201,7 @@ pub(super) fn parse_candidate(text: &str, span: Span) -> Result<Candidate, Stop>
     }
 }
 
-fn failed(e: BuildError, span: Span) -> Stop {
+pub(super) fn failed(e: BuildError, span: Span) -> Stop {
     let mut d = e.diagnostic();
     if d.labels.iter().all(|l| l.span == Span::default()) {
         d.labels.clear();
@@ -232,7 +220,7 @@ fn until_of(v: Option<&Value>) -> Option<u64> {
     v.and_then(Value::as_int).map(|i| i.max(0) as u64)
 }
 
-fn selector_of(v: &Value, span: Span) -> Result<String, Stop> {
+pub(super) fn selector_of(v: &Value, span: Span) -> Result<String, Stop> {
     match v {
         Value::Str(s) => Ok(s.to_string()),
         other => Ok(object::<DecisionObject>(other, span)?.decision.name.clone()),
@@ -267,6 +255,9 @@ pub(super) fn chance(f: HostFn, args: &[Value], rng: &mut Stream, span: Span) ->
 impl Host for StrategyHost {
     fn call(&mut self, f: HostFn, args: &[Value], span: Span) -> Result<Value, Stop> {
         if let Some(r) = chance(f, args, &mut self.rng, span) {
+            return r;
+        }
+        if let Some(r) = candidates::read(&self.search.space, f, args, span) {
             return r;
         }
         let search = self.search.clone();
@@ -395,10 +386,6 @@ impl Host for StrategyHost {
                 Ok(Value::list(object::<MetricsObject>(&args[0], span)?.0.iter().map(|(n, _)| Value::str(n.as_str()))))
             }
 
-            HostFn::Decisions => {
-                let selector = selector_of(&args[1], span)?;
-                Ok(Value::list(self.decisions(object::<Candidate>(&args[0], span)?, &selector, span)?))
-            }
             HostFn::Set | HostFn::DraftSet => {
                 Ok(draft(self.set(object::<Candidate>(&args[0], span)?, &args[1], &args[2], span)?))
             }
@@ -436,56 +423,12 @@ impl Host for StrategyHost {
                 let c = object::<Candidate>(&args[0], span)?.clone();
                 Ok(Value::str(self.canonical(&c).map_err(|e| failed(e, span))?))
             }
-            HostFn::Encoding => {
-                Ok(Value::list(space.encoding(object::<Candidate>(&args[0], span)?).into_iter().map(Value::Float)))
-            }
-            HostFn::Json => Ok(Value::str(object::<Candidate>(&args[0], span)?.to_json().to_string())),
 
-            HostFn::DecisionName => Ok(Value::str(object::<DecisionObject>(&args[0], span)?.decision.name.as_str())),
-            HostFn::DecisionKind => Ok(Value::str(object::<DecisionObject>(&args[0], span)?.decision.kind())),
-            HostFn::DecisionOwner => Ok(Value::str(object::<DecisionObject>(&args[0], span)?.decision.owner.as_str())),
-            HostFn::DecisionLevel => {
-                Ok(Value::Int(i64::from(object::<DecisionObject>(&args[0], span)?.decision.level)))
-            }
-            HostFn::DecisionIndex => Ok(Value::Int(object::<DecisionObject>(&args[0], span)?.at as i64)),
-            HostFn::DecisionValue => {
-                let d = object::<DecisionObject>(&args[0], span)?;
-                Ok(d.value.as_ref().map_or(Value::None, from_choice))
-            }
-            HostFn::DecisionOptions | HostFn::Others => {
-                let d = object::<DecisionObject>(&args[0], span)?;
-                let Some(values) = d.decision.domain.values(MAX_LISTED) else {
-                    return fail(
-                        span,
-                        format!("`{}` takes a real number or too many values to list them", d.decision.name),
-                    );
-                };
-                let keep = |v: &&Choice| f != HostFn::Others || !d.value.as_ref().is_some_and(|x| x.same(v));
-                Ok(Value::list(values.iter().filter(keep).map(from_choice)))
-            }
-            HostFn::DecisionOrigin => Ok(Value::str("drawn")),
-            HostFn::DecisionArity => {
-                let n = object::<DecisionObject>(&args[0], span)?.decision.domain.size();
-                Ok(Value::Int(n.and_then(|n| i64::try_from(n).ok()).unwrap_or(i64::MAX)))
-            }
             HostFn::Redraw => {
                 let d = object::<DecisionObject>(&args[0], span)?;
                 let not: Vec<Choice> = d.value.iter().cloned().collect();
                 Ok(from_choice(&crate::space::sample::draw(&d.decision.domain, &not, &mut self.rng)))
             }
-            HostFn::Next => {
-                let d = object::<DecisionObject>(&args[0], span)?;
-                let all = space.decisions_of(&d.of).map_err(|e| failed(e, span))?;
-                Ok(all.get(d.at + 1).map_or(Value::None, |(next, v)| {
-                    decision(DecisionObject {
-                        decision: next.clone(),
-                        value: Some(v.clone()),
-                        at: d.at + 1,
-                        of: d.of.clone(),
-                    })
-                }))
-            }
-
             HostFn::DraftOpen => Ok(Value::Bool(self.open(object::<Candidate>(&args[0], span)?, span)?.is_some())),
             HostFn::DraftDecision | HostFn::DraftState | HostFn::DraftOptions | HostFn::DraftPick => {
                 let Some((d, c)) = self.open(object::<Candidate>(&args[0], span)?, span)? else {
@@ -543,6 +486,7 @@ impl Host for StrategyHost {
                     Err(e) => self.end(e),
                 }
             }
+            HostFn::Fail => fail(span, args[0].as_str().unwrap_or("it failed")),
             HostFn::Log => {
                 self.engine.log(&args[0].to_string());
                 Ok(Value::None)

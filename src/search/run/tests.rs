@@ -184,7 +184,7 @@ fn the_digits_example_reaches_its_accuracy() {
     let store = Arc::new(Store::in_memory(&info(&s)).unwrap());
     let stop = Arc::new(AtomicBool::new(false));
     let begun = std::time::Instant::now();
-    let f = run(&s, &children, store, Arc::new(Blind), &stop, 2).unwrap();
+    let f = run(&s, &children, store.clone(), Arc::new(Blind), &stop, 2).unwrap();
     for t in &f.outcome.history {
         eprintln!(
             "{} {:?} {:?} {:?} {:.2}s",
@@ -196,7 +196,7 @@ fn the_digits_example_reaches_its_accuracy() {
         );
     }
     let best = f.outcome.best.unwrap();
-    let accuracy = test(&children, &best, &stop).unwrap().unwrap();
+    let accuracy = test(&children, &store, &best, &stop).unwrap().unwrap();
     eprintln!("best {:?}, test {accuracy}, {:?}", best.reward(), begun.elapsed());
     assert!(accuracy >= 0.97);
 }
@@ -209,7 +209,7 @@ fn every_standard_space_trains() {
         ("nasnet", "width = 4, repeats = 1, blocks = 3"),
         ("layerwise", "layers = 3"),
         ("hierarchical", "width = 4, motifs = 2"),
-        ("memory_bank", "banks = 2, layers = 3, width = 4"),
+        ("memory_bank", "banks = 2, blocks = 2, layers = 2, width = 4"),
         ("tree", "width = 4"),
         ("transformer", "width = 8"),
         ("chain", "width = 4, deepest = 3"),
