@@ -5,9 +5,9 @@ pub mod evaluation;
 #[cfg(test)]
 mod growth_tests;
 mod objects;
-pub mod strategy;
 #[cfg(test)]
 mod std_tests;
+pub mod strategy;
 #[cfg(test)]
 mod strategy_tests;
 #[cfg(test)]
