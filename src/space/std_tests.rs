@@ -90,7 +90,8 @@ fn nasnet_as_published() {
 
 #[test]
 fn paths_are_dropped_in_cells() {
-    for (name, args) in [("darts", "width = 4, cells = 3, nodes = 2"), ("nasnet", "width = 4, repeats = 1, blocks = 2")] {
+    for (name, args) in [("darts", "width = 4, cells = 3, nodes = 2"), ("nasnet", "width = 4, repeats = 1, blocks = 2")]
+    {
         let s = standard(name, args, DIGITS);
         let knobs = |training: bool| {
             let c = s.random(&mut Stream::new(1, "std")).map_err(BuildError::diagnostic).unwrap();

@@ -331,9 +331,8 @@ impl Scheduler<'_> {
             if let Some(at) = self.step_of[value.0 as usize].filter(|_| {
                 home == Home::Arena && own && !wanted && from == layout && self.buffers[source].size == layout.size
             }) {
-                let legal = readers[target]
-                    .iter()
-                    .all(|&i| i < at || (i == at && self.reads_buffer(&self.steps[i], target).1));
+                let legal =
+                    readers[target].iter().all(|&i| i < at || (i == at && self.reads_buffer(&self.steps[i], target).1));
                 if legal {
                     let moved = std::mem::take(&mut readers[source]);
                     readers[target].extend(moved);

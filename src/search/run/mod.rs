@@ -7,8 +7,6 @@ mod growth_tests;
 mod objects;
 pub mod strategy;
 #[cfg(test)]
-mod std_tests;
-#[cfg(test)]
 mod strategy_tests;
 #[cfg(test)]
 mod table_tests;
