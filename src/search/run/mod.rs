@@ -5,8 +5,6 @@ pub mod evaluation;
 #[cfg(test)]
 mod growth_tests;
 mod objects;
-#[cfg(test)]
-mod std_tests;
 pub mod strategy;
 #[cfg(test)]
 mod strategy_tests;

@@ -9,7 +9,7 @@ use super::*;
 use crate::base::Span;
 use crate::exec::cpu::Cpu;
 use crate::search::engine::{Blind, Status, TrialId, pareto_front};
-use crate::space::decision::{Candidate, Choice};
+use crate::space::decision::{Candidate, Choice, matches};
 
 const PROGRAMS: &str = "
 use std.ops.*
@@ -21,6 +21,7 @@ use std.strategies.nsga2
 use std.strategies.random_search
 use std.strategies.successive_halving
 use std.strategies.tournament
+use std.spaces.nasnet
 
 // Four decisions of three values: 81 networks, all different.
 space toy(image[N, C, H, W], classes: int) {
@@ -142,6 +143,24 @@ fn amoeba_mutations_change_an_operation_or_nothing() {
     }
     // One in twenty on purpose, and some that return to one of the living.
     assert!(still < all.len() / 4, "{still}");
+}
+
+#[test]
+fn amoeba_mutations_change_hidden_states_too() {
+    let cells = Setting { space: "nasnet(width = 4, repeats = 1, blocks = 2)", evaluate: "changed()", ..TOY };
+    let (_, all) = run_strategy("aging_evolution(population = 4, sample = 2, amoeba = true, ahead = 1)", &cells);
+    let mut kinds = BTreeSet::new();
+    for (i, child) in all.iter().enumerate().skip(4) {
+        let child = candidate_of(child).values;
+        let changes = all[..i].iter().map(|t| {
+            let parent = candidate_of(t).values;
+            child.iter().filter(|(n, v)| parent.get(*n) != Some(*v)).map(|(n, _)| n.clone()).collect::<Vec<_>>()
+        });
+        let changed = changes.min_by_key(Vec::len).unwrap();
+        assert!(changed.len() <= 1, "{changed:?}");
+        kinds.extend(changed.iter().map(|n| ["**.op", "**.input"].into_iter().find(|s| matches(s, n)).unwrap()));
+    }
+    assert_eq!(kinds.len(), 2, "{kinds:?}");
 }
 
 #[test]

@@ -18,8 +18,16 @@ strategy stopped() {
 }
 ";
 
-/// The trials of a search with these arguments of `train`.
+/// The trials of a search with these arguments of `train`, of which none failed.
 fn trials(strategy: &str, args: &str) -> Vec<Arc<Trial>> {
+    let all = outcome(strategy, args);
+    for t in &all {
+        assert_eq!(t.status, Status::Done, "{args}: {:?}", t.failure);
+    }
+    all
+}
+
+fn outcome(strategy: &str, args: &str) -> Vec<Arc<Trial>> {
     let s = search(&format!(
         "{TINY}
 search s {{
@@ -34,9 +42,6 @@ search s {{
     let children = children(&s, Arc::new(Cpu::new()));
     let store = Arc::new(Store::in_memory(&info(&s)).unwrap());
     let f = run(&s, &children, store, Arc::new(Blind), &Arc::new(AtomicBool::new(false)), 1).unwrap();
-    for t in &f.outcome.history {
-        assert_eq!(t.status, Status::Done, "{args}: {:?}", t.failure);
-    }
     f.outcome.history
 }
 
@@ -57,7 +62,8 @@ fn every_optimizer_learns() {
         ", momentum = 0.0",
         ", decay = 0.1",
         ", optimizer = \"adam\", lr = 0.01",
-        ", optimizer = \"adamw\", lr = 0.01",
+        // Decay in the gradient and decay beside it.
+        ", optimizer = \"adam\", lr = 0.01, decay = 1.0",
         ", optimizer = \"adamw\", lr = 0.01, decay = 1.0",
     ] {
         let t = trial(args);
@@ -167,4 +173,15 @@ fn what_is_measured() {
     assert_eq!(t.metric("params"), Some((54 + 12 + 970) as f64));
     assert_eq!(t.metric("flops"), Some((54 * 16 + 960) as f64));
     assert!(t.metric("memory").unwrap() > 4.0 * 1036.0);
+}
+
+#[test]
+fn what_is_not_known_is_refused() {
+    for (args, part) in [
+        (", optimizer = \"adagrad\"", "no optimizer is called `adagrad`"),
+        (", schedule = \"cosin\"", "no schedule is called `cosin`"),
+    ] {
+        let reason = outcome("one()", args)[0].failure.as_ref().unwrap().reason.clone();
+        assert!(reason.contains(part), "{reason}");
+    }
 }
