@@ -156,7 +156,7 @@ impl<'a> Elab<'a, '_> {
                             Value::Poison => return Ok(Value::Poison),
                             _ => continue,
                         };
-                        let read = self.reads.get(&t.id).copied().unwrap_or(Num::Bool(false));
+                        let read = self.reads.get(&t.id).map_or(Num::Bool(false), |r| self.syms.any(r));
                         let loose = self.syms.not(read);
                         let there = self.syms.and(x.when, c);
                         let when = self.syms.and(there, loose);

@@ -149,8 +149,8 @@ pub struct Elab<'a, 'o> {
     pub(crate) returned: Option<Value<'a>>,
     next_tensor: u32,
     next_stamp: u32,
-    /// When each tensor is read.
-    pub(crate) reads: HashMap<u32, Num>,
+    /// The circumstances in which each tensor is read.
+    pub(crate) reads: HashMap<u32, Vec<Num>>,
     /// Set while shapes only are wanted: nothing is emitted or recorded.
     pub(crate) dry: bool,
     /// Owners in which the dry runs that are under way began: what they would decide there does not exist.
@@ -453,16 +453,16 @@ impl<'a, 'o> Elab<'a, 'o> {
                 }
                 Some(pinned)
             }
-            Domain::Subset { options, lo, .. } => {
+            Domain::Subset { lo, .. } => {
                 let (mut pinned, mut before) = (Num::Bool(true), Num::Int(0));
-                for k in 0..options.len() {
+                for (k, there) in available.into_iter().enumerate() {
                     let early = self.syms.cmp(Cmp::Lt, before, Num::Int(*lo as i64));
-                    let wanted = self.syms.and(early, available[k]);
+                    let wanted = self.syms.and(early, there);
                     let m = self.syms.member(d, k as u32);
                     let other = self.syms.not(m);
                     let agrees = self.syms.select(wanted, m, other);
                     pinned = self.syms.and(pinned, agrees);
-                    let one = self.syms.select(available[k], Num::Int(1), Num::Int(0));
+                    let one = self.syms.select(there, Num::Int(1), Num::Int(0));
                     before = self.syms.add(before, one);
                 }
                 Some(pinned)
@@ -601,9 +601,12 @@ impl<'a, 'o> Elab<'a, 'o> {
     }
 
     fn mark(&mut self, id: u32, c: Num) {
-        let old = self.reads.get(&id).copied().unwrap_or(Num::Bool(false));
-        let new = self.syms.or(old, c);
-        self.reads.insert(id, new);
+        let reads = self.reads.entry(id).or_default();
+        if c == Num::Bool(true) {
+            *reads = vec![c];
+        } else if reads.last().is_none_or(|r| *r != c && *r != Num::Bool(true)) {
+            reads.push(c);
+        }
     }
 
     pub(crate) fn new_stamp(&mut self) -> u32 {
