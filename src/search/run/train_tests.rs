@@ -1,6 +1,8 @@
 //! Every option of the standard evaluation `train`, on some 100 digits and a tiny network: that it works, and that it does
 //! something.
 
+#![allow(clippy::float_cmp, reason = "equal trainings give equal bits")]
+
 use super::tests::search;
 use super::*;
 use crate::exec::cpu::Cpu;

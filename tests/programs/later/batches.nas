@@ -1,6 +1,4 @@
 // Steps on single batches belong to supernets; an evaluation trains by whole passes.
-use std.ops.*
-
 evaluation by_steps(steps: int = 10) {
   let net = build(candidate)
   for step in 0..steps {
