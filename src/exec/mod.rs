@@ -137,6 +137,23 @@ pub struct Feed<'a> {
     pub step: u64,
 }
 
+/// What one launch of a program took, summed over its runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Timing {
+    /// What is computed, by its form: `rows [64, 16, 8, 8] over [16, 3, 3]`. Equal launches are one kernel.
+    pub kernel: String,
+    /// The part of the network that it is for.
+    pub label: String,
+    /// Runs.
+    pub calls: u64,
+    /// Nanoseconds, of all runs together.
+    pub nanoseconds: u64,
+    /// Arithmetic operations of one run.
+    pub flops: u64,
+    /// Bytes of one run, each tensor counted once: what must come from memory where nothing is cached.
+    pub bytes: u64,
+}
+
 /// One compiled graph.
 pub trait Program: Send {
     /// Runs it once. `Role::Param` and `Role::State` inputs are found in (and updates written to) `memory`, which
@@ -146,6 +163,12 @@ pub trait Program: Send {
     fn scratch_bytes(&self) -> u64;
     /// How the graph was compiled: kernels, buffers, launches (for `nasc build --emit plan`).
     fn describe(&self) -> String;
+    /// Begins to measure each launch, or ends it. What was measured before is forgotten.
+    fn measure(&mut self, _on: bool) {}
+    /// What was measured, in the order of the launches; nothing where the executor cannot tell.
+    fn timings(&self) -> Vec<Timing> {
+        Vec::new()
+    }
 }
 
 /// The initial values of a persistent tensor: a pure function of name, shape, initializer and seed, shared by all

@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 use std::hash::Hash;
 
-use super::layout::Layout;
+use super::layout::{Layout, ROW};
 use super::nest::{Use, dependence, hash_key};
 use crate::graph::{Atom, Guard, Index};
 
@@ -159,11 +159,31 @@ impl Rows {
     pub fn packed(&self) -> usize {
         self.channels.len() * self.weights.len()
     }
+
+    /// Multiplications and additions, those in the padding of rows included.
+    pub fn flops(&self) -> u64 {
+        let terms: usize = self.positions.iter().map(|p| p.taps.1 - p.taps.0).sum();
+        2 * (terms * self.outer.len() * self.channels.len() * self.row) as u64
+    }
+}
+
+/// How a *dots* contraction runs as sums of outer products: lanes lie along `left`, and what is summed has no lanes.
+#[derive(Debug)]
+pub struct Outer {
+    /// Of each `c`, from the result's first lane: in `out` where the `left` channels are neighbours there and fill whole
+    /// vectors, else in the part of the scratch that is rearranged in the end.
+    pub columns: Vec<i64>,
+    /// Elements of a row of the scratch; 0 where results go to `out` at once.
+    pub width: usize,
 }
 
 /// Tables of a *dots* contraction.
 #[derive(Debug)]
 pub struct Dots {
+    /// Whether `a` and `b` changed places, so that lanes lie along what was `right`.
+    pub swapped: bool,
+    /// Given where there are enough channels on both sides.
+    pub products: Option<Outer>,
     /// Of each outer iteration: in `b`, in `a`, in `out`.
     pub outer: Vec<(i64, i64, i64)>,
     /// Of each `o`: in `a`, in `out`.
@@ -192,10 +212,25 @@ pub struct Chunk {
 }
 
 impl Dots {
-    /// Elements that the packed rows of the largest chunk take.
+    /// Multiplications and additions.
+    pub fn flops(&self) -> u64 {
+        let terms: usize = self.chunks.iter().map(|c| c.terms.len()).sum();
+        2 * (terms * self.outer.len() * self.left.len() * self.right.len() * self.row) as u64
+    }
+
+    /// Elements that the packed rows of the largest chunk take, and the results that are not stored at once.
     pub fn packed(&self) -> usize {
+        if let Some(p) = &self.products {
+            // The widest of all instruction sets' blocks.
+            let (left, right) = (self.left.len().next_multiple_of(32), self.right.len());
+            let right = (right.div_ceil(4) * 8).max(right.next_multiple_of(16));
+            let rows = |c: &Chunk| c.a.len() * left + c.b.len() * right;
+            return self.chunks.iter().map(rows).max().unwrap_or(0) * self.row
+                + self.taps.len() * self.right.len() * p.width
+                + 64;
+        }
         let rows = |c: &Chunk| c.a.len() * self.left.len() + c.b.len() * self.right.len();
-        self.chunks.iter().map(rows).max().unwrap_or(0) * self.row.next_multiple_of(super::layout::ROW)
+        self.chunks.iter().map(rows).max().unwrap_or(0) * self.row.next_multiple_of(ROW)
     }
 }
 
@@ -270,7 +305,7 @@ impl Contraction {
                 lane: v,
                 offsets: [out.clone(), places[x].clone(), places[w].clone()],
                 guards: guards.clone(),
-                row: (n, n.next_multiple_of(super::layout::ROW)),
+                row: (n, n.next_multiple_of(ROW)),
             };
             if c.classes().is_some() {
                 return Some((c, [x, w]));
@@ -445,7 +480,46 @@ impl Contraction {
             chunks.push(chunk);
         }
         let taps = taps.iter().map(|p| value(out, p)).collect();
-        Dots { outer: self.outer(&c), left, right, taps, chunks, row: self.row.0 }
+        let outer = self.outer(&c);
+        let mut dots = Dots { swapped: false, products: None, outer, left, right, taps, chunks, row: self.row.0 };
+        dots.choose();
+        dots
+    }
+}
+
+impl Dots {
+    /// Decides between dot products of rows and outer products, and where the lanes of the latter lie.
+    fn choose(&mut self) {
+        let (l, r) = (self.left.len(), self.right.len());
+        if l.min(r) < 4 || l.max(r) < 8 {
+            return;
+        }
+        let neighbours = |side: &[(i64, i64)]| {
+            side.len().is_multiple_of(ROW) && side.iter().enumerate().all(|(i, c)| c.1 == side[0].1 + i as i64)
+        };
+        // Padded lanes are lost work; storing at once saves a pass over the result.
+        let cost = |lanes: usize, others: usize| lanes.next_multiple_of(ROW) * others;
+        let swap = match (neighbours(&self.left), neighbours(&self.right)) {
+            (true, false) => false,
+            (false, true) => true,
+            _ => cost(r, l) < cost(l, r),
+        };
+        if swap {
+            self.swapped = true;
+            std::mem::swap(&mut self.left, &mut self.right);
+            for o in &mut self.outer {
+                *o = (o.1, o.0, o.2);
+            }
+            for c in &mut self.chunks {
+                std::mem::swap(&mut c.a, &mut c.b);
+                for t in &mut c.terms {
+                    *t = (t.1, t.0);
+                }
+            }
+        }
+        let width = if neighbours(&self.left) { 0 } else { self.left.len().next_multiple_of(32) };
+        let columns = self.right.iter().enumerate().map(|(i, c)| if width == 0 { c.1 } else { (i * width) as i64 });
+        self.products = Some(Outer { columns: columns.collect(), width });
     }
 }
 
