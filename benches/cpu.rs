@@ -69,7 +69,7 @@ struct Ready {
 }
 
 impl Ready {
-    fn new(cpu: &Cpu, g: &Graph) -> Self {
+    fn new(cpu: &dyn Executor, g: &Graph) -> Self {
         let program = cpu.compile(g).expect("it compiles");
         let mut memory = cpu.memory();
         let mut data = Vec::new();
@@ -257,6 +257,41 @@ fn first_step(cached: bool, seconds: f64) -> Vec<f64> {
     })
 }
 
+/// Where the time of a new candidate goes, kernels cached: medians of some, in milliseconds.
+fn stages() {
+    let l = learner(Arc::new(Cpu::new()));
+    let part = digits().take(64);
+    (0..60).for_each(|i| fit(&l, &random(&l.space, i + 1)[i], &part, 1));
+    let mut all: Vec<(&str, Vec<f64>)> = Vec::new();
+    let mut note = |what: &'static str, ms: f64| match all.iter_mut().find(|a| a.0 == what) {
+        Some(a) => a.1.push(ms),
+        None => all.push((what, vec![ms])),
+    };
+    for c in random(&l.space, 200).into_iter().skip(100) {
+        let mut built = None;
+        note("build", timed(|| built = l.space.build(&c, Want::Graph { batch: 64, training: true }).ok()));
+        drop(built);
+        let mut graph = None;
+        note("training graph", timed(|| graph = Some(step_of(&l.space, &c, 64))));
+        let mut g = graph.take().expect("it was built");
+        note("optimized again", timed(|| optimize(&mut g)));
+        note("forward graph", timed(|| graph = step::forward(&l.space, &c, 1).ok()));
+        let mut program = None;
+        note("compile", timed(|| program = l.exec.compile(&g).ok()));
+        let mut ready = None;
+        note("compile and initialize", timed(|| ready = Some(Ready::new(l.exec.as_ref(), &g))));
+        let mut ready = ready.expect("it was made");
+        note("first run", timed(|| ready.run()));
+        note("second run", timed(|| ready.run()));
+        note("drop", timed(|| drop(ready)));
+        note("all", timed(|| fit(&l, &c, &part, 1)));
+    }
+    for (what, mut times) in all {
+        times.sort_by(f64::total_cmp);
+        println!("{what:24} {:8.3}", times[times.len() / 2]);
+    }
+}
+
 /// Multiply-adds in registers, GFLOP/s: what no kernel can pass.
 fn peak() -> f64 {
     let best = repeat(0.3, nasc::exec::cpu::measure_peak);
@@ -299,6 +334,10 @@ fn main() {
             let children = value("--children").and_then(|s| s.parse().ok()).unwrap_or(50);
             let workers = value("--workers").and_then(|s| s.parse().ok()).unwrap_or(2);
             println!("{{\"median\": {0:.3}, \"least\": {0:.3}}}", population(children, workers));
+            return;
+        }
+        "stages" => {
+            stages();
             return;
         }
         "children" => {
