@@ -1,12 +1,12 @@
 //! The inner loops of contractions, for AVX-512, for AVX2 with FMA, and for any machine.
 //!
 //! *Rows*: a block of output channels times a block of lanes stays in registers while the terms of a position are
-//! summed; each term loads one row of `x` and broadcasts packed weights. *Dots*: a block of rows of `a` times a block
-//! of rows of `b`; each lane is one accumulator, summed at the end, so that the error grows with the number of rows,
-//! not of elements.
+//! summed; each term loads one row of `x` and broadcasts packed weights. *Dots* with enough channels on both sides are
+//! sums of outer products: rows are turned so that channels lie side by side, and a block of them times a block of
+//! the other side's stays in registers while examples and places are summed; nothing is added across lanes. With few
+//! channels a row of `a` meets the rows of `b` that belong to it, and lanes are added in the end.
 
 use super::contract::{Dots, Rows};
-use super::layout::ROW;
 
 /// Lets a contraction run on packed weights in `scratch`.
 ///
@@ -35,21 +35,17 @@ pub unsafe fn dots(plan: &Dots, out: *mut f32, b: *const f32, a: *const f32, scr
     let (b, a) = if plan.swapped { (a, b) } else { (b, a) };
     // SAFETY: as above.
     unsafe {
-        if let Some(p) = &plan.products {
-            return match isa() {
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => avx512::products(plan, p, out, b, a, scratch),
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx2 => avx2::products(plan, p, out, b, a, scratch),
-                Isa::Portable => portable::products(plan, p, out, b, a, scratch),
-            };
-        }
-        match isa() {
+        match (&plan.products, isa()) {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => avx512::dots(plan, out, b, a, scratch),
+            (Some(p), Isa::Avx512) => avx512::products(plan, p, out, b, a, scratch),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => avx2::dots(plan, out, b, a, scratch),
-            Isa::Portable => portable::dots(plan, out, b, a, scratch),
+            (Some(p), Isa::Avx2) => avx2::products(plan, p, out, b, a, scratch),
+            (Some(p), Isa::Portable) => portable::products(plan, p, out, b, a, scratch),
+            #[cfg(target_arch = "x86_64")]
+            (None, Isa::Avx512) => avx512::sums(plan, out, b, a, scratch),
+            #[cfg(target_arch = "x86_64")]
+            (None, Isa::Avx2) => avx2::sums(plan, out, b, a, scratch),
+            (None, Isa::Portable) => portable::sums(plan, out, b, a, scratch),
         }
     }
 }
@@ -71,8 +67,9 @@ pub fn peak() -> f64 {
     done as f64 / start.elapsed().as_secs_f64() / 1e9
 }
 
+/// What the machine has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Isa {
+pub(super) enum Isa {
     #[cfg(target_arch = "x86_64")]
     Avx512,
     #[cfg(target_arch = "x86_64")]
@@ -86,7 +83,8 @@ thread_local! {
     static CHOSEN: std::cell::Cell<Option<Isa>> = const { std::cell::Cell::new(None) };
 }
 
-fn isa() -> Isa {
+/// The best that the machine has.
+pub(super) fn isa() -> Isa {
     #[cfg(test)]
     if let Some(isa) = CHOSEN.get() {
         return isa;
@@ -136,28 +134,6 @@ unsafe fn pack(plan: &Rows, w: *const f32, to: *mut f32, most: usize) {
     }
 }
 
-/// The rows of a chunk, by blocks of channels: those of one position lie side by side, padded with zeros. Channels lie
-/// far apart in tensors, often at multiples of 4096 bytes, where they would compete for the same lines of the cache.
-///
-/// # Safety
-/// As [`dots`].
-unsafe fn pack_rows(from: *const f32, rows: &[i64], channels: &[(i64, i64)], most: usize, len: usize, to: *mut f32) {
-    let row = len.next_multiple_of(ROW);
-    let mut to = to;
-    for (start, block) in blocks(channels.len(), most) {
-        for r in rows {
-            for channel in &channels[start..start + block] {
-                // SAFETY: the tables are in bounds, by the caller's promise.
-                unsafe {
-                    std::ptr::copy_nonoverlapping(from.offset((r + channel.0) as isize), to, len);
-                    std::ptr::write_bytes(to.add(len), 0, row - len);
-                    to = to.add(row);
-                }
-            }
-        }
-    }
-}
-
 /// The results that [`Outer`] keeps in scratch, to their places.
 ///
 /// # Safety
@@ -177,7 +153,7 @@ unsafe fn rearrange(plan: &Dots, width: usize, from: *const f32, out: *mut f32) 
 }
 
 macro_rules! kernels {
-    ($(#[$feature:meta])* $channels:literal, $left:literal, $right:literal, $few:literal, $many:literal, $pitch:literal) => {
+    ($(#[$feature:meta])* $channels:literal, $few:literal, $many:literal, $pitch:literal) => {
         /// # Safety
         /// As the function of the same name outside.
         $(#[$feature])*
@@ -287,70 +263,82 @@ macro_rules! kernels {
             }
         }
 
+        /// Sums of products where one side has few channels: a row of `a` meets several rows of `b`.
+        ///
         /// # Safety
-        /// As the function of the same name outside.
+        /// As [`dots`].
         $(#[$feature])*
-        pub unsafe fn dots(plan: &Dots, out: *mut f32, b: *const f32, a: *const f32, scratch: *mut f32) {
-            let row = plan.row.next_multiple_of(ROW);
+        pub unsafe fn sums(plan: &Dots, out: *mut f32, b: *const f32, a: *const f32, scratch: *mut f32) {
             for &(b_at, a_at, out_at) in &plan.outer {
-                // SAFETY: the caller's promise, here and below.
-                let (b, a, out) = unsafe { (b.offset(b_at as isize), a.offset(a_at as isize), out.offset(out_at as isize)) };
-                let mut first = true;
-                for chunk in &plan.chunks {
-                    let xs = scratch;
-                    let ys = unsafe { scratch.add(chunk.a.len() * plan.left.len() * row) };
+                for left in &plan.left {
+                    // SAFETY: the caller's promise, here and below.
                     unsafe {
-                        pack_rows(a, &chunk.a, &plan.left, $left, plan.row, xs);
-                        pack_rows(b, &chunk.b, &plan.right, $right, plan.row, ys);
-                    }
-                    let mut start = 0;
-                    for (&tap, &end) in plan.taps.iter().zip(&chunk.ends) {
-                        let terms = &chunk.terms[start..end];
-                        start = end;
-                        if terms.is_empty() && !first {
-                            continue;
-                        }
-                        for (r, right) in blocks(plan.right.len(), $right) {
-                            for (l, left) in blocks(plan.left.len(), $left) {
-                                // SAFETY: offsets, taps and packed operands were laid out for these buffers when the
-                                // plan was made; a block never reaches past the channels that the plan has.
-                                unsafe {
-                                    let out = out.offset(tap as isize);
-                                    let x = xs.add(l * chunk.a.len() * row).cast_const();
-                                    let y = ys.add(r * chunk.b.len() * row).cast_const();
-                                    let ls = plan.left.as_ptr().add(l);
-                                    let rs = plan.right.as_ptr().add(r);
-                                    match (left, right) {
-                                        (1, 1) => dot::<1, 1, 4>(terms, row, x, y, out, ls, rs, first),
-                                        (1, 2) => dot::<1, 2, 2>(terms, row, x, y, out, ls, rs, first),
-                                        (1, 3) => dot::<1, 3, 2>(terms, row, x, y, out, ls, rs, first),
-                                        (1, 4) => dot::<1, 4, 2>(terms, row, x, y, out, ls, rs, first),
-                                        (2, 1) => dot::<2, 1, 2>(terms, row, x, y, out, ls, rs, first),
-                                        (2, 2) => dot::<2, 2, 2>(terms, row, x, y, out, ls, rs, first),
-                                        (2, 3) => dot::<2, 3, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (2, 4) => dot::<2, 4, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (3, 1) => dot::<3, 1, 2>(terms, row, x, y, out, ls, rs, first),
-                                        (3, 2) => dot::<3, 2, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (3, 3) => dot::<3, 3, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (3, 4) => dot::<3, 4, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (4, 1) => dot::<4, 1, 2>(terms, row, x, y, out, ls, rs, first),
-                                        (4, 2) => dot::<4, 2, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (4, 3) => dot::<4, 3, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (4, 4) => dot::<4, 4, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (5, 1) => dot::<5, 1, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (5, 2) => dot::<5, 2, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (5, 3) => dot::<5, 3, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (5, 4) => dot::<5, 4, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (6, 1) => dot::<6, 1, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (6, 2) => dot::<6, 2, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (6, 3) => dot::<6, 3, 1>(terms, row, x, y, out, ls, rs, first),
-                                        _ => dot::<6, 4, 1>(terms, row, x, y, out, ls, rs, first),
-                                    }
+                        let (b, a) = (b.offset(b_at as isize), a.offset((a_at + left.0) as isize));
+                        std::ptr::write_bytes(scratch, 0, plan.places.len() * LANES);
+                        for class in &plan.classes {
+                            for (start, len) in blocks(class.columns.len(), 9) {
+                                let columns = &class.columns[start..start + len];
+                                match len {
+                                    1 => line::<1>(plan.row, &class.positions, columns, a, b, scratch),
+                                    2 => line::<2>(plan.row, &class.positions, columns, a, b, scratch),
+                                    3 => line::<3>(plan.row, &class.positions, columns, a, b, scratch),
+                                    4 => line::<4>(plan.row, &class.positions, columns, a, b, scratch),
+                                    5 => line::<5>(plan.row, &class.positions, columns, a, b, scratch),
+                                    6 => line::<6>(plan.row, &class.positions, columns, a, b, scratch),
+                                    7 => line::<7>(plan.row, &class.positions, columns, a, b, scratch),
+                                    8 => line::<8>(plan.row, &class.positions, columns, a, b, scratch),
+                                    _ => line::<9>(plan.row, &class.positions, columns, a, b, scratch),
                                 }
                             }
                         }
+                        for (slot, place) in plan.places.iter().enumerate() {
+                            let s = sum(load(scratch.add(slot * LANES)));
+                            *out.offset((out_at + left.1 + place) as isize) = s;
+                        }
                     }
-                    first = false;
+                }
+            }
+        }
+
+        /// Adds the products of one row of `a` and `G` rows of `b` at each position, lane by lane, to `G` vectors.
+        $(#[$feature])*
+        #[inline]
+        unsafe fn line<const G: usize>(
+            row: usize,
+            positions: &[(i64, i64)],
+            columns: &[(i64, u32)],
+            a: *const f32,
+            b: *const f32,
+            sums: *mut f32,
+        ) {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let mut offsets = [0isize; G];
+                for g in 0..G {
+                    offsets[g] = columns[g].0 as isize;
+                }
+                let mut acc = [zero(); G];
+                let whole = row / LANES * LANES;
+                for &(at_a, at_b) in positions {
+                    let (a, b) = (a.offset(at_a as isize), b.offset(at_b as isize));
+                    let mut n = 0;
+                    while n < whole {
+                        let x = load(a.add(n));
+                        for g in 0..G {
+                            acc[g] = fma(x, load(b.offset(offsets[g]).add(n)), acc[g]);
+                        }
+                        n += LANES;
+                    }
+                    if n < row {
+                        let x = part(a.add(n), row - n);
+                        for g in 0..G {
+                            acc[g] = fma(x, part(b.offset(offsets[g]).add(n), row - n), acc[g]);
+                        }
+                    }
+                }
+                for g in 0..G {
+                    let to = sums.add(columns[g].1 as usize * LANES);
+                    store(to, add(load(to), acc[g]));
                 }
             }
         }
@@ -491,65 +479,6 @@ macro_rules! kernels {
                 }
             }
         }
-
-        /// Adds the dot products of `L` by `R` packed rows to `out`, or stores them the first time.
-        $(#[$feature])*
-        #[inline]
-        #[allow(clippy::too_many_arguments, reason = "an inner loop with all that it needs")]
-        unsafe fn dot<const L: usize, const R: usize, const U: usize>(
-            terms: &[(u32, u32)],
-            row: usize,
-            x: *const f32,
-            y: *const f32,
-            out: *mut f32,
-            left: *const (i64, i64),
-            right: *const (i64, i64),
-            first: bool,
-        ) {
-            unsafe {
-                let mut acc = [[[zero(); U]; R]; L];
-                let whole = row / (LANES * U) * (LANES * U);
-                for &(i, j) in terms {
-                    let (x, y) = (x.add(i as usize * L * row), y.add(j as usize * R * row));
-                    let mut n = 0;
-                    while n < whole {
-                        for u in 0..U {
-                            let mut ys = [zero(); R];
-                            for r in 0..R {
-                                ys[r] = load(y.add(r * row + n + u * LANES));
-                            }
-                            for l in 0..L {
-                                let x = load(x.add(l * row + n + u * LANES));
-                                for r in 0..R {
-                                    acc[l][r][u] = fma(x, ys[r], acc[l][r][u]);
-                                }
-                            }
-                        }
-                        n += LANES * U;
-                    }
-                    while n < row {
-                        for l in 0..L {
-                            let x = load(x.add(l * row + n));
-                            for r in 0..R {
-                                acc[l][r][0] = fma(x, load(y.add(r * row + n)), acc[l][r][0]);
-                            }
-                        }
-                        n += LANES;
-                    }
-                }
-                for l in 0..L {
-                    for r in 0..R {
-                        let mut s = acc[l][r][0];
-                        for u in 1..U {
-                            s = add(s, acc[l][r][u]);
-                        }
-                        let to = out.offset((*left.add(l)).1 as isize + (*right.add(r)).1 as isize);
-                        let s = sum(s);
-                        *to = if first { s } else { *to + s };
-                    }
-                }
-            }
-        }
     };
 }
 
@@ -560,7 +489,7 @@ mod avx512 {
     use std::arch::x86_64::*;
 
     use super::super::contract::{Dots, Outer, Rows, Tap};
-    use super::{ROW, blocks, pack, pack_rows, rearrange, wide_blocks};
+    use super::{blocks, pack, rearrange, wide_blocks};
 
     const LANES: usize = 16;
     type V = __m512;
@@ -583,12 +512,12 @@ mod avx512 {
     primitive!(fma(a: V, b: V, c: V) -> V, _mm512_fmadd_ps(a, b, c));
     primitive!(add(a: V, b: V) -> V, _mm512_add_ps(a, b));
     primitive!(sum(a: V) -> f32, _mm512_reduce_add_ps(a));
+    // The first elements of a vector that are fewer than its lanes, then zeros.
+    primitive!(part(p: *const f32, n: usize) -> V, _mm512_maskz_loadu_ps((1u16 << n) - 1, p));
 
     kernels!(
         #[target_feature(enable = "avx512f,avx2,fma")]
         8,
-        6,
-        4,
         8,
         16,
         16
@@ -604,7 +533,7 @@ mod avx2 {
     use std::arch::x86_64::*;
 
     use super::super::contract::{Dots, Outer, Rows, Tap};
-    use super::{ROW, blocks, pack, pack_rows, rearrange, wide_blocks};
+    use super::{blocks, pack, rearrange, wide_blocks};
 
     const LANES: usize = 8;
     type V = __m256;
@@ -631,12 +560,15 @@ mod avx2 {
         let s = _mm_add_ps(s, _mm_movehl_ps(s, s));
         _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps::<1>(s, s)))
     });
+    // The first elements of a vector that are fewer than its lanes, then zeros.
+    primitive!(part(p: *const f32, n: usize) -> V, {
+        let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+        _mm256_maskload_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32(n as i32), lanes))
+    });
 
     kernels!(
         #[target_feature(enable = "avx2,fma")]
         6,
-        4,
-        3,
         6,
         8,
         8
@@ -699,7 +631,7 @@ mod avx2 {
 #[allow(clippy::needless_range_loop, reason = "the loops are unrolled by their constant bounds")]
 mod portable {
     use super::super::contract::{Dots, Outer, Rows, Tap};
-    use super::{ROW, blocks, pack, pack_rows, rearrange, wide_blocks};
+    use super::{blocks, pack, rearrange, wide_blocks};
 
     const LANES: usize = 4;
     type V = [f32; 4];
@@ -719,6 +651,12 @@ mod portable {
         // SAFETY: the caller's promise.
         unsafe { p.cast::<V>().write_unaligned(x) }
     }
+    /// # Safety
+    /// `p` points to `n` elements.
+    unsafe fn part(p: *const f32, n: usize) -> V {
+        // SAFETY: the caller's promise.
+        std::array::from_fn(|i| if i < n { unsafe { *p.add(i) } } else { 0.0 })
+    }
     fn splat(x: f32) -> V {
         [x; 4]
     }
@@ -731,7 +669,7 @@ mod portable {
     fn sum(a: V) -> f32 {
         (a[0] + a[2]) + (a[1] + a[3])
     }
-    kernels!(4, 3, 2, 4, 8, 8);
+    kernels!(4, 4, 8, 8);
 
     /// As `avx2::turn`.
     ///

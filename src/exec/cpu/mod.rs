@@ -26,6 +26,7 @@ mod speed;
 #[cfg(test)]
 #[allow(clippy::float_cmp, clippy::type_complexity, reason = "exact results are compared exactly")]
 mod tests;
+mod windows;
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -122,6 +123,7 @@ struct Port {
 }
 
 struct CpuProgram {
+    cache: Arc<Cache>,
     calls: Vec<Call>,
     /// Offset of each buffer in the arena, in elements.
     offsets: Vec<Option<usize>>,
@@ -144,7 +146,7 @@ struct CpuProgram {
 unsafe impl Send for CpuProgram {}
 
 impl CpuProgram {
-    fn new(graph: &Graph, cache: &Cache, limit: Option<u64>) -> Result<Self, ExecError> {
+    fn new(graph: &Graph, cache: &Arc<Cache>, limit: Option<u64>) -> Result<Self, ExecError> {
         let mut schedule = schedule(graph)?;
         let mut calls = Vec::with_capacity(schedule.launches.len());
         let mut bytes = Vec::with_capacity(schedule.launches.len());
@@ -157,10 +159,11 @@ impl CpuProgram {
                     schedule.buffers[l.slots[3]].size = match &*kernel {
                         Kernel::Rows(rows) => rows.packed(),
                         Kernel::Dots(dots) => dots.packed(),
-                        Kernel::Jit(_) => 0,
+                        Kernel::Jit(_) | Kernel::Window(..) => 0,
                     };
                     Code::Kernel(kernel)
                 }
+                Work::Window(w) => Code::Kernel(cache.window(w)?),
                 Work::Zero => Code::Zero { elements: schedule.buffers[l.slots[0]].size },
                 Work::Random { stream, layout } => Code::Random { stream: *stream, layout: layout.clone() },
             };
@@ -198,6 +201,7 @@ impl CpuProgram {
             .collect();
         debug_assert!(schedule.buffers.iter().all(|b| b.home == Home::Arena || b.size > 0));
         Ok(Self {
+            cache: cache.clone(),
             calls,
             offsets: plan.offsets,
             persistent,
@@ -213,12 +217,30 @@ impl CpuProgram {
     }
 }
 
+impl Drop for CpuProgram {
+    fn drop(&mut self) {
+        if let Some(arena) = self.arena.take() {
+            self.cache.give_back(arena);
+        }
+    }
+}
+
+/// Memory for a run. Tests fill it with NaN, so that what is read before it is written shows.
+fn fresh(cache: &Cache, size: usize) -> Aligned {
+    #[cfg_attr(not(test), allow(unused_mut, reason = "tests write to it"))]
+    let mut arena = cache.arena(size);
+    #[cfg(test)]
+    arena.floats_mut().fill(f32::NAN);
+    arena
+}
+
 fn describe(work: &Work) -> String {
     match work {
         Work::Zero => "zero".to_owned(),
         Work::Random { stream, .. } => format!("random {stream}"),
         Work::Nest(nest) => nest_text(nest),
         Work::Contract(c) => c.describe(),
+        Work::Window(w) => w.describe(),
     }
 }
 
@@ -271,6 +293,10 @@ impl CpuProgram {
                         let t: [*mut f32; 4] = std::array::from_fn(|i| self.table[i].cast());
                         kernels::dots(plan, t[0], t[1], t[2], t[3]);
                     }
+                    Kernel::Window(plan, fold) => {
+                        let numbers = self.table.get(2).map_or(std::ptr::null(), |p| p.cast_const().cast());
+                        windows::run(plan, *fold, self.table[0].cast(), self.table[1].cast(), numbers);
+                    }
                 }
             },
             // SAFETY: the buffer has that many elements.
@@ -291,7 +317,7 @@ impl Program for CpuProgram {
             .downcast_mut::<CpuMemory>()
             .ok_or_else(|| ExecError::Internal("memory of another executor".to_owned()))?;
         let size = self.size;
-        let base = self.arena.get_or_insert_with(|| Aligned::new(size)).base();
+        let base = self.arena.get_or_insert_with(|| fresh(&self.cache, size)).base();
         self.pointers.clear();
         for offset in &self.offsets {
             // SAFETY: offsets lie inside of the arena.
@@ -376,6 +402,7 @@ impl Program for CpuProgram {
             flops: match (&c.code, &c.work) {
                 (Code::Kernel(kernel), work) => match (&**kernel, work) {
                     (Kernel::Rows(rows), _) => rows.flops(),
+                    (Kernel::Window(rows, _), _) => rows.flops() / 2,
                     (Kernel::Dots(dots), _) => dots.flops(),
                     (Kernel::Jit(_), Work::Nest(nest)) => nest.flops(),
                     (Kernel::Jit(_), _) => 0,
