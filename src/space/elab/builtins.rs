@@ -1,6 +1,6 @@
 //! Built-in functions.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::base::Span;
@@ -144,7 +144,7 @@ impl<'a> Elab<'a, '_> {
             Builtin::Unused => {
                 wants(1..=1, self)?;
                 let Some(xs) = self.elements(&inputs[0], span)? else { return Ok(Value::Poison) };
-                let (mut out, mut known) = (Vec::new(), HashMap::new());
+                let (mut out, mut known) = (Vec::new(), BTreeMap::new());
                 for x in xs.iter() {
                     // One of several kinds of tensor is several elements, of which one is there.
                     let cases = match &x.value {

@@ -607,7 +607,7 @@ impl<'a, 'o> Elab<'a, 'o> {
     }
 
     /// When a tensor was read so far, by itself or as one of several. `known` is for those met on the way.
-    pub(crate) fn when_read(&mut self, id: u32, known: &mut HashMap<u32, Num>) -> Num {
+    pub(crate) fn when_read(&mut self, id: u32, known: &mut BTreeMap<u32, Num>) -> Num {
         if let Some(&n) = known.get(&id) {
             return n;
         }
