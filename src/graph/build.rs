@@ -655,7 +655,9 @@ impl Guard {
 impl Index {
     /// Replaces every node that is read.
     pub fn map_reads(&mut self, f: &mut impl FnMut(NodeId) -> NodeId) {
+        let mut compound = false;
         for (atom, _) in &mut self.terms {
+            compound |= !matches!(atom, Atom::Var(_));
             match atom {
                 Atom::Var(_) => {}
                 Atom::Div(i, _) | Atom::Mod(i, _) => i.map_reads(f),
@@ -668,6 +670,8 @@ impl Index {
             }
         }
         // Atoms are kept in their order, which the ids are a part of.
-        self.terms.sort();
+        if compound {
+            self.terms.sort();
+        }
     }
 }

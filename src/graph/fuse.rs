@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use super::build::Body;
 use super::grad::is_costly;
-use super::simplify::{dead, refresh_example, simplify};
+use super::simplify::{Marks, dead, refresh_example, simplify_marked};
 use super::{BinaryOp, Equation, Graph, Guard, Index, Kind, Node, NodeId, Op, ReduceOp, Val};
 
 /// A body does not grow beyond this many operations.
@@ -19,6 +19,12 @@ const CHEAP: usize = 6;
 
 /// See the module documentation.
 pub fn fuse(g: &mut Graph) {
+    let mut marks = Marks::new(g);
+    fuse_marked(g, &mut marks);
+}
+
+/// As [`fuse`]; the marks say in the end which nodes may be made simpler.
+fn fuse_marked(g: &mut Graph, marks: &mut Marks) {
     let mut users: Vec<BTreeSet<NodeId>> = vec![BTreeSet::new(); g.nodes.len()];
     for id in g.ids() {
         g.node(id).reads(|x| {
@@ -34,6 +40,7 @@ pub fn fuse(g: &mut Graph) {
         }
         for &c in &consumers {
             inline(g, id, c);
+            marks.changed(c);
         }
         let mut sources = Vec::new();
         g.node(id).reads(|x| sources.push(x));
@@ -42,14 +49,15 @@ pub fn fuse(g: &mut Graph) {
             users[x.0 as usize].extend(&consumers);
         }
     }
-    dead(g);
+    dead(g, marks);
 }
 
 /// All that is done to a graph before it is compiled: simplification, fusion, and what fusion made simple.
 pub fn optimize(g: &mut Graph) {
-    simplify(g);
-    fuse(g);
-    simplify(g);
+    let mut marks = Marks::new(g);
+    simplify_marked(g, &mut marks);
+    fuse_marked(g, &mut marks);
+    simplify_marked(g, &mut marks);
 }
 
 /// Whether a node is a sum over the product of two reads.
@@ -258,7 +266,7 @@ output \"y\" %1
         let count = |g: &Graph| g.nodes.iter().filter(|n| is_contraction(&n.kind)).count();
         let before = crate::exec::reference::evaluate_f64(&g, &inputs, 1, 0).unwrap();
         let mut h = g.clone();
-        simplify(&mut h);
+        super::super::simplify::simplify(&mut h);
         let simplified = h.nodes.len();
         let contractions = count(&h);
         fuse(&mut h);

@@ -4,52 +4,121 @@
 //! statistics that nothing reads or updates go.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
 
 use super::build::{Body, compact, example_axis};
 use super::range::Facts;
-use super::{
-    Atom, BinaryOp, Equation, Graph, Guard, Index, Kind, Node, NodeId, Op, ReduceOp, Role, UnaryOp, Val, text,
-};
+use super::{Atom, BinaryOp, Equation, Graph, Guard, Index, Kind, Node, NodeId, Op, ReduceOp, Role, UnaryOp, Val};
+use crate::base::hash::hash128;
 
-/// A pass.
-pub type Pass = fn(&mut Graph);
+/// A pass. Gives whether it changed anything that another pass could look at again.
+type Pass = fn(&mut Graph, &mut Marks) -> bool;
 
 /// The passes by name, in the order in which they run.
-pub const PASSES: &[(&str, Pass)] = &[
+const PASSES: &[(&str, Pass)] = &[
     ("bodies", bodies),
     ("axes", axes),
     ("factors", factors),
     ("reshapes", reshapes),
     ("copies", copies),
     ("equal", equal),
-    ("dead", dead),
+    ("dead", dead_nodes),
 ];
+
+/// Which nodes a pass has to look at: those that changed, or that read one that did, since it saw them last.
+#[derive(Debug)]
+pub(super) struct Marks {
+    /// For each node, a bit for each pass.
+    open: Vec<u8>,
+}
+
+const BODIES: u8 = 1;
+const AXES: u8 = 2;
+const FACTORS: u8 = 4;
+const ALL: u8 = BODIES | AXES | FACTORS;
+
+impl Marks {
+    /// Nothing was looked at.
+    pub(super) fn new(g: &Graph) -> Self {
+        Self { open: vec![ALL; g.nodes.len()] }
+    }
+
+    /// A node changed.
+    pub(super) fn changed(&mut self, id: NodeId) {
+        self.open[id.0 as usize] = ALL;
+    }
+}
 
 /// Runs all passes until nothing changes.
 pub fn simplify(g: &mut Graph) {
+    let mut marks = Marks::new(g);
+    simplify_marked(g, &mut marks);
+}
+
+/// As [`simplify`], where some nodes are known to be simple already.
+pub(super) fn simplify_marked(g: &mut Graph, marks: &mut Marks) {
     // Each round that changes something removes something; few are ever needed.
     for _ in 0..8 {
-        let before = g.clone();
+        let mut changed = false;
         for (_, pass) in PASSES {
-            pass(g);
+            changed |= pass(g, marks);
         }
-        if *g == before {
+        if !changed {
             return;
         }
     }
 }
 
-/// Builds the graph anew, node by node; `f` gets a node that reads nodes of the new graph.
-fn rebuild(g: &mut Graph, mut f: impl FnMut(&mut Graph, Node) -> NodeId) {
+/// What a pass does with a node.
+enum Outcome {
+    /// It is kept as it was.
+    Same(Node),
+    /// It, or what stands for it now, is another.
+    Changed(Node),
+    /// A node of the new graph stands for it.
+    Replaced(NodeId),
+}
+
+/// Builds the graph anew, node by node; `f` gets a node that reads nodes of the new graph. A pass with a bit sees only
+/// nodes that are open for it. Gives whether something changed.
+fn rebuild(g: &mut Graph, marks: &mut Marks, pass: u8, mut f: impl FnMut(&mut Graph, Node) -> Outcome) -> bool {
     let old = std::mem::take(g);
     let mut map: Vec<NodeId> = Vec::with_capacity(old.nodes.len());
-    for mut node in old.nodes {
-        node.map_reads(&mut |id| map[id.0 as usize]);
-        let id = f(g, node);
+    // Whether an old node is another now.
+    let mut moved: Vec<bool> = Vec::with_capacity(old.nodes.len());
+    let mut open: Vec<u8> = Vec::with_capacity(old.nodes.len());
+    g.nodes.reserve(old.nodes.len());
+    for (i, mut node) in old.nodes.into_iter().enumerate() {
+        let mut touched = false;
+        node.map_reads(&mut |id| {
+            touched |= moved[id.0 as usize];
+            map[id.0 as usize]
+        });
+        let mut mark = if touched { ALL } else { marks.open[i] };
+        let outcome = if pass == 0 || mark & pass != 0 { f(g, node) } else { Outcome::Same(node) };
+        // What the pass added on the way.
+        open.resize(g.nodes.len(), ALL);
+        let (id, other) = match outcome {
+            Outcome::Same(node) => {
+                mark &= !pass;
+                (g.push(node), false)
+            }
+            Outcome::Changed(node) => {
+                mark = ALL;
+                (g.push(node), true)
+            }
+            Outcome::Replaced(id) => (id, true),
+        };
+        if open.len() < g.nodes.len() {
+            open.push(mark);
+        }
         map.push(id);
+        moved.push(other);
     }
     g.outputs = old.outputs.into_iter().map(|(name, id)| (name, map[id.0 as usize])).collect();
     g.updates = old.updates.into_iter().map(|(to, from)| (map[to.0 as usize], map[from.0 as usize])).collect();
+    marks.open = open;
+    moved.contains(&true)
 }
 
 /// The number that all elements of a node are.
@@ -79,10 +148,10 @@ fn copied(g: &Graph, node: &Node) -> Option<NodeId> {
 }
 
 /// Arithmetic on constants, neutral elements, decided guards and tests, reads of constant tensors and of copies.
-pub fn bodies(g: &mut Graph) {
-    rebuild(g, |g, mut node| {
+fn bodies(g: &mut Graph, marks: &mut Marks) -> bool {
+    rebuild(g, marks, BODIES, |g, mut node| {
         let shape = node.shape.clone();
-        let changed = match &node.kind {
+        let simpler = match &node.kind {
             Kind::Equation(e) => match body(g, &e.extents(&shape), &e.guards, &e.body, e.reduce.is_some()) {
                 Some((guards, body)) => Some(Kind::Equation(Equation { reduce: e.reduce.clone(), guards, body })),
                 None => Some(zero()),
@@ -98,14 +167,17 @@ pub fn bodies(g: &mut Graph) {
             },
             Kind::Input(_) | Kind::Concat { .. } | Kind::Reshape(_) | Kind::Random { .. } => None,
         };
-        if let Some(kind) = changed {
-            node.kind = match kind {
-                Kind::Equation(e) if e.body == [Op::Const(0.0)] => zero(),
-                kind => kind,
-            };
+        let kind = match simpler {
+            None => return Outcome::Same(node),
+            Some(Kind::Equation(e)) if e.body == [Op::Const(0.0)] => zero(),
+            Some(kind) => kind,
+        };
+        if kind == node.kind {
+            return Outcome::Same(node);
         }
-        g.push(node)
-    });
+        node.kind = kind;
+        Outcome::Changed(node)
+    })
 }
 
 fn zero() -> Kind {
@@ -141,15 +213,16 @@ fn body(g: &Graph, extents: &[usize], guards: &[Guard], ops: &[Op], reducing: bo
 }
 
 /// Reduction axes with one place, or that neither body nor guards use.
-pub fn axes(g: &mut Graph) {
-    rebuild(g, |g, mut node| {
+fn axes(g: &mut Graph, marks: &mut Marks) -> bool {
+    rebuild(g, marks, AXES, |g, mut node| {
         if let Kind::Equation(e) = &node.kind
             && let Some(kind) = fewer_axes(g, e, &node.shape)
         {
             node.kind = Kind::Equation(kind);
+            return Outcome::Changed(node);
         }
-        g.push(node)
-    });
+        Outcome::Same(node)
+    })
 }
 
 fn fewer_axes(g: &Graph, e: &Equation, shape: &[usize]) -> Option<Equation> {
@@ -196,15 +269,17 @@ fn fewer_axes(g: &Graph, e: &Equation, shape: &[usize]) -> Option<Equation> {
 /// sums that the gradient of a normalization needs become equal where they differ only in such factors.
 ///
 /// Sums with guards stay: an empty one is 0, whatever the factor.
-pub fn factors(g: &mut Graph) {
-    rebuild(g, |g, node| {
-        let Kind::Equation(Equation { reduce: Some(r), guards, body }) = &node.kind else { return g.push(node) };
+fn factors(g: &mut Graph, marks: &mut Marks) -> bool {
+    rebuild(g, marks, FACTORS, |g, node| {
+        let Kind::Equation(Equation { reduce: Some(r), guards, body }) = &node.kind else {
+            return Outcome::Same(node);
+        };
         if !guards.is_empty() || !matches!(r.op, ReduceOp::Sum | ReduceOp::Mean) {
-            return g.push(node);
+            return Outcome::Same(node);
         }
         let f = factorize(g, body, &node.shape);
         if f.outer.is_empty() && !f.negative || f.inner.is_empty() {
-            return g.push(node);
+            return Outcome::Same(node);
         }
         let (rank, extents) = (node.shape.len(), [node.shape.as_slice(), &r.extents].concat());
         let product = |b: &mut Body, start: Option<Val>, factors: &[(Val, bool)]| {
@@ -234,8 +309,8 @@ pub fn factors(g: &mut Graph) {
         let result = product(&mut outer, Some(sum), &f.outer);
         let result = if f.negative { outer.unary(UnaryOp::Neg, result) } else { result };
         let (guards, body) = outer.finish(result);
-        g.push(Node { kind: Kind::Equation(Equation { reduce: None, guards, body }), ..node })
-    });
+        Outcome::Changed(Node { kind: Kind::Equation(Equation { reduce: None, guards, body }), ..node })
+    })
 }
 
 /// The factors of a body, each with whether it divides.
@@ -284,62 +359,117 @@ fn factorize(g: &Graph, body: &[Op], shape: &[usize]) -> Factors {
 }
 
 /// Reshapes of reshapes, to the same shape, and of constants; concatenations of one tensor.
-pub fn reshapes(g: &mut Graph) {
+fn reshapes(g: &mut Graph, marks: &mut Marks) -> bool {
     let kept: BTreeSet<NodeId> = g.updates.iter().map(|(_, from)| *from).collect();
     let mut old = 0;
-    rebuild(g, |g, mut node| {
+    rebuild(g, marks, 0, |g, mut node| {
         let updates = kept.contains(&NodeId(old));
         old += 1;
         match &node.kind {
-            Kind::Concat { inputs, .. } if inputs.len() == 1 && !updates => return inputs[0],
+            Kind::Concat { inputs, .. } if inputs.len() == 1 && !updates => Outcome::Replaced(inputs[0]),
             Kind::Reshape(x) => {
                 let mut x = *x;
                 while let Kind::Reshape(y) = g.node(x).kind {
                     x = y;
                 }
                 if g.node(x).shape == node.shape && !updates {
-                    return x;
+                    return Outcome::Replaced(x);
                 }
-                node.kind = match uniform(g, x) {
+                let kind = match uniform(g, x) {
                     Some(c) => Kind::Equation(Equation { reduce: None, guards: Vec::new(), body: vec![Op::Const(c)] }),
                     None => Kind::Reshape(x),
                 };
+                if kind == node.kind {
+                    return Outcome::Same(node);
+                }
+                node.kind = kind;
+                Outcome::Changed(node)
             }
-            _ => {}
+            _ => Outcome::Same(node),
         }
-        g.push(node)
-    });
+    })
 }
 
 /// Equations that only copy a tensor. A copy that is the new value of a persistent input stays: the order of updates
 /// must not matter.
-pub fn copies(g: &mut Graph) {
+fn copies(g: &mut Graph, marks: &mut Marks) -> bool {
     let kept: BTreeSet<NodeId> = g.updates.iter().map(|(_, from)| *from).collect();
     let mut old = 0;
-    rebuild(g, |g, node| {
+    rebuild(g, marks, 0, |g, node| {
         let updates = kept.contains(&NodeId(old));
         old += 1;
         match copied(g, &node) {
-            Some(x) if !updates && g.node(x).dtype == node.dtype => x,
-            _ => g.push(node),
+            Some(x) if !updates && g.node(x).dtype == node.dtype => Outcome::Replaced(x),
+            _ => Outcome::Same(node),
         }
-    });
+    })
 }
 
 /// Nodes that are computed equally. Inputs are never merged.
-pub fn equal(g: &mut Graph) {
-    let mut seen: BTreeMap<String, NodeId> = BTreeMap::new();
-    rebuild(g, |g, node| {
+fn equal(g: &mut Graph, marks: &mut Marks) -> bool {
+    let mut seen: BTreeMap<u128, NodeId> = BTreeMap::new();
+    let mut bytes = Bytes(Vec::new());
+    rebuild(g, marks, 0, |g, node| {
         if matches!(node.kind, Kind::Input(_)) {
-            return g.push(node);
+            return Outcome::Same(node);
         }
-        let key = text::node(&Node { label: String::new(), ..node.clone() });
-        *seen.entry(key).or_insert_with(|| g.push(node))
-    });
+        bytes.0.clear();
+        fingerprint(&node, &mut bytes);
+        let next = NodeId(g.nodes.len() as u32);
+        match *seen.entry(hash128(&bytes.0)).or_insert(next) {
+            id if id == next => Outcome::Same(node),
+            id => Outcome::Replaced(id),
+        }
+    })
+}
+
+/// A hasher that keeps what it is fed.
+struct Bytes(Vec<u8>);
+
+impl Hasher for Bytes {
+    fn finish(&self) -> u64 {
+        0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+}
+
+/// All that decides what a node is, its label left out.
+fn fingerprint(node: &Node, to: &mut Bytes) {
+    (&node.shape, node.dtype, node.example, std::mem::discriminant(&node.kind)).hash(to);
+    let (guards, body) = match &node.kind {
+        Kind::Input(i) => return i.name.hash(to),
+        Kind::Equation(e) | Kind::Arg(e) => {
+            e.reduce.as_ref().map(|r| (r.op, &r.extents)).hash(to);
+            (&e.guards, &e.body)
+        }
+        Kind::Scatter(s) => {
+            (&s.extents, &s.target).hash(to);
+            (&s.guards, &s.body)
+        }
+        Kind::Concat { inputs, axis } => return (inputs, axis).hash(to),
+        Kind::Reshape(x) => return x.hash(to),
+        Kind::Random { stream } => return stream.hash(to),
+    };
+    guards.hash(to);
+    for op in body {
+        std::mem::discriminant(op).hash(to);
+        match op {
+            Op::Const(c) => c.to_bits().hash(to),
+            Op::Read(t, at) => (t, at).hash(to),
+            Op::Index(i) => i.hash(to),
+            Op::Test(g) => g.hash(to),
+            Op::Unary(op, a) => (op, a).hash(to),
+            Op::Binary(op, a, b) => (op, a, b).hash(to),
+            Op::Compare(op, a, b) => (op, a, b).hash(to),
+            Op::Select(a, b, c) => (a, b, c).hash(to),
+        }
+    }
 }
 
 /// Nodes that no output and no update needs.
-pub fn dead(g: &mut Graph) {
+pub(super) fn dead(g: &mut Graph, marks: &mut Marks) {
     let mut live = vec![false; g.nodes.len()];
     for (_, id) in &g.outputs {
         live[id.0 as usize] = true;
@@ -356,12 +486,21 @@ pub fn dead(g: &mut Graph) {
             node.reads(|x| live[x.0 as usize] = true);
         }
     }
+    if !live.contains(&false) {
+        return;
+    }
     let mut old = 0;
-    rebuild(g, |g, node| {
+    rebuild(g, marks, 0, |_, node| {
         old += 1;
         // A dead node is read by dead nodes only, so any id will do.
-        if live[old - 1] { g.push(node) } else { NodeId(0) }
+        if live[old - 1] { Outcome::Same(node) } else { Outcome::Replaced(NodeId(0)) }
     });
+}
+
+/// [`dead`] as a pass: what it removes leaves the others as they were.
+fn dead_nodes(g: &mut Graph, marks: &mut Marks) -> bool {
+    dead(g, marks);
+    false
 }
 
 /// Recomputes the example axis of an equation from what it reads now, where that finds one.
@@ -373,13 +512,14 @@ pub(super) fn refresh_example(g: &Graph, node: &mut Node) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{testing, verify};
+    use super::super::{testing, text, verify};
     use super::*;
 
     fn check(pass: Pass, before: &str, after: &str) {
         let mut g = text::parse(before).unwrap();
         assert_eq!(verify(&g), Ok(()));
-        pass(&mut g);
+        let mut marks = Marks::new(&g);
+        pass(&mut g, &mut marks);
         assert_eq!(text::print(&g), after);
         assert_eq!(verify(&g), Ok(()));
     }
@@ -548,7 +688,8 @@ update %2 <- %4
         let before = crate::exec::reference::evaluate_f64(&g, &inputs, 1, 0).unwrap();
         for (name, pass) in PASSES {
             let mut h = g.clone();
-            pass(&mut h);
+            let mut marks = Marks::new(&h);
+            pass(&mut h, &mut marks);
             assert_eq!(verify(&h), Ok(()), "{name}");
             testing::close(&before, &crate::exec::reference::evaluate_f64(&h, &inputs, 1, 0).unwrap(), name);
         }

@@ -8,6 +8,7 @@
 //! A constant never enters the DAG, so that elaboration of one concrete candidate costs plain arithmetic.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 /// A number, known or symbolic. Booleans are numbers here, so that conditions share the machinery.
@@ -137,12 +138,51 @@ const DEEPEST_SHOWN: usize = 8;
 #[derive(Clone, Debug, Default)]
 pub struct Syms {
     nodes: Vec<Node>,
-    support: Vec<Arc<BTreeSet<Var>>>,
+    /// What each node depends on, sorted.
+    support: Vec<Arc<[Var]>>,
     unknown: Vec<bool>,
-    index: HashMap<Node, Num>,
+    /// The decision of each node that is a pick of truth values.
+    literals: Vec<Option<u32>>,
+    index: HashMap<Node, Num, BuildHasherDefault<Mix>>,
+    /// Conjunctions (`true`) and disjunctions of two nodes, the lesser first.
+    junctions: HashMap<(bool, SymId, SymId), Num, BuildHasherDefault<Mix>>,
     intervals: Vec<(i64, i64)>,
     /// By decision number.
     pub vars: Vec<VarInfo>,
+}
+
+/// Hashes the few words of a node. Only lookups use it, so that nothing but speed depends on it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mix(u64);
+
+impl Hasher for Mix {
+    fn finish(&self) -> u64 {
+        self.0.rotate_left(26)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for c in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..c.len()].copy_from_slice(c);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u8(&mut self, x: u8) {
+        self.write_u64(u64::from(x));
+    }
+
+    fn write_u32(&mut self, x: u32) {
+        self.write_u64(u64::from(x));
+    }
+
+    fn write_u64(&mut self, x: u64) {
+        self.0 = (self.0.rotate_left(5) ^ x).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+
+    fn write_usize(&mut self, x: usize) {
+        self.write_u64(x as u64);
+    }
 }
 
 impl From<Num> for Leaf {
@@ -202,7 +242,7 @@ impl Syms {
         if let Some(&n) = self.index.get(&node) {
             return n;
         }
-        let mut support = BTreeSet::new();
+        let mut support = Vec::new();
         let mut unknown = false;
         let mut from = |l: &Leaf| {
             if let Leaf::Sym(s) = l {
@@ -215,10 +255,10 @@ impl Syms {
             Node::Real(_) => unknown = true,
             Node::Pick(d, xs) => {
                 xs.iter().for_each(&mut from);
-                support.insert(Var::Option(*d));
+                support.push(Var::Option(*d));
             }
             Node::Member(d, i) => {
-                support.insert(Var::Member(*d, *i));
+                support.push(Var::Member(*d, *i));
             }
             Node::Sum(_, ts) => ts.iter().for_each(|(s, _)| from(&Leaf::Sym(*s))),
             Node::Product(xs) | Node::And(xs) | Node::Or(xs) => xs.iter().for_each(|s| from(&Leaf::Sym(*s))),
@@ -237,9 +277,16 @@ impl Syms {
         let id = SymId(self.nodes.len() as u32);
         let interval = self.interval_of(&node);
         self.intervals.push(interval);
+        let literal = match &node {
+            Node::Pick(d, xs) if xs.iter().all(|x| matches!(x, Leaf::Bool(_))) => Some(*d),
+            _ => None,
+        };
+        self.literals.push(literal);
         self.nodes.push(node.clone());
-        let only = if let (1, Some(Var::Option(d))) = (support.len(), support.first()) { Some(*d) } else { None };
-        self.support.push(Arc::new(support));
+        support.sort_unstable();
+        support.dedup();
+        let only = if let [Var::Option(d)] = support[..] { Some(d) } else { None };
+        self.support.push(support.into());
         self.unknown.push(unknown);
         // What depends on one decision alone is its value for each option.
         let n = match only {
@@ -270,7 +317,7 @@ impl Syms {
     /// The number when decision `d` takes option `o`.
     fn restrict(&mut self, n: Num, d: u32, o: u32) -> Num {
         let Num::Sym(s) = n else { return n };
-        if !self.support[s.0 as usize].contains(&Var::Option(d)) {
+        if self.support[s.0 as usize].binary_search(&Var::Option(d)).is_err() {
             return n;
         }
         let node = self.nodes[s.0 as usize].clone();
@@ -634,62 +681,83 @@ impl Syms {
                 }
             }
             (Num::Sym(x), Num::Sym(y)) => {
-                let mut all = BTreeSet::new();
-                for s in [x, y] {
-                    match (&self.nodes[s.0 as usize], and) {
-                        (Node::And(xs), true) | (Node::Or(xs), false) => all.extend(xs.iter().copied()),
-                        _ => {
-                            all.insert(s);
-                        }
-                    }
+                let key = (and, x.min(y), x.max(y));
+                if let Some(&n) = self.junctions.get(&key) {
+                    return n;
                 }
-                // Literals of one decision combine into one.
-                let mut picks: BTreeMap<u32, Vec<bool>> = BTreeMap::new();
-                let mut rest = BTreeSet::new();
-                for s in all {
-                    match &self.nodes[s.0 as usize] {
-                        Node::Pick(d, xs) if xs.iter().all(|x| matches!(x, Leaf::Bool(_))) => {
-                            let v: Vec<bool> = xs.iter().map(|x| *x == Leaf::Bool(true)).collect();
-                            picks
-                                .entry(*d)
-                                .and_modify(|w| {
-                                    for (p, q) in w.iter_mut().zip(&v) {
-                                        *p = if and { *p && *q } else { *p || *q };
-                                    }
-                                })
-                                .or_insert(v);
-                        }
-                        _ => {
-                            rest.insert(s);
-                        }
-                    }
-                }
-                for (d, v) in picks {
-                    let v: Vec<Num> = v.into_iter().map(Num::Bool).collect();
-                    match self.pick(d, &v) {
-                        Num::Bool(x) if x == and => {}
-                        Num::Bool(x) => return Num::Bool(x),
-                        Num::Sym(s) => {
-                            rest.insert(s);
-                        }
-                        Num::Int(_) | Num::Float(_) => {}
-                    }
-                }
-                for &s in &rest {
-                    if let Node::Not(t) = self.nodes[s.0 as usize]
-                        && rest.contains(&t)
-                    {
-                        return Num::Bool(!and);
-                    }
-                }
-                let xs: Vec<SymId> = rest.into_iter().collect();
-                match xs.as_slice() {
-                    [] => Num::Bool(and),
-                    [s] => Num::Sym(*s),
-                    _ => self.intern(if and { Node::And(xs) } else { Node::Or(xs) }),
-                }
+                let n = self.joined(and, &[x, y]);
+                self.junctions.insert(key, n);
+                n
             }
             (x, _) => x,
+        }
+    }
+
+    /// `a || b || ..`
+    pub fn any(&mut self, xs: &[Num]) -> Num {
+        if xs.contains(&Num::Bool(true)) {
+            return Num::Bool(true);
+        }
+        let open = xs.iter().filter_map(|n| match n {
+            Num::Sym(s) => Some(*s),
+            _ => None,
+        });
+        let open: Vec<SymId> = open.collect();
+        self.joined(false, &open)
+    }
+
+    /// The conjunction or disjunction of all.
+    fn joined(&mut self, and: bool, of: &[SymId]) -> Num {
+        let mut all: Vec<SymId> = Vec::new();
+        for s in of {
+            match (&self.nodes[s.0 as usize], and) {
+                (Node::And(xs), true) | (Node::Or(xs), false) => all.extend(xs),
+                _ => all.push(*s),
+            }
+        }
+        all.sort_unstable();
+        all.dedup();
+        // Literals of one decision combine into one.
+        let mut picks: Vec<(u32, SymId)> =
+            all.iter().filter_map(|s| Some((self.literals[s.0 as usize]?, *s))).collect();
+        picks.sort_unstable();
+        if picks.windows(2).any(|w| w[0].0 == w[1].0) {
+            all.retain(|s| self.literals[s.0 as usize].is_none());
+            for of_one in picks.chunk_by(|x, y| x.0 == y.0) {
+                let mut v: Vec<Num> = Vec::new();
+                for (_, s) in of_one {
+                    let Node::Pick(_, xs) = &self.nodes[s.0 as usize] else { continue };
+                    let more = xs.iter().map(|x| *x == Leaf::Bool(true));
+                    if v.is_empty() {
+                        v = more.map(Num::Bool).collect();
+                        continue;
+                    }
+                    for (p, q) in v.iter_mut().zip(more) {
+                        if q != and {
+                            *p = Num::Bool(q);
+                        }
+                    }
+                }
+                match self.pick(of_one[0].0, &v) {
+                    Num::Bool(x) if x == and => {}
+                    Num::Bool(x) => return Num::Bool(x),
+                    Num::Sym(s) => all.push(s),
+                    Num::Int(_) | Num::Float(_) => {}
+                }
+            }
+            all.sort_unstable();
+        }
+        for s in &all {
+            if let Node::Not(t) = &self.nodes[s.0 as usize]
+                && all.binary_search(t).is_ok()
+            {
+                return Num::Bool(!and);
+            }
+        }
+        match all.as_slice() {
+            [] => Num::Bool(and),
+            [s] => Num::Sym(*s),
+            _ => self.intern(if and { Node::And(all) } else { Node::Or(all) }),
         }
     }
 
@@ -754,7 +822,7 @@ impl Syms {
     /// The variables that a number depends on.
     pub fn support(&self, n: Num) -> BTreeSet<Var> {
         match n {
-            Num::Sym(s) => (*self.support[s.0 as usize]).clone(),
+            Num::Sym(s) => self.support[s.0 as usize].iter().copied().collect(),
             _ => BTreeSet::new(),
         }
     }

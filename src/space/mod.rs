@@ -28,7 +28,7 @@ use crate::syntax::ast::{self, ArchKind, Dim, Expr, ExprKind, ItemKind, ParamKin
 
 use count::Size;
 use decision::{Candidate, Choice, Decision};
-use elab::{CheckedDecision, CheckedRepeat, Elab, Halt, Mode, Oracle, R, Stamp, Template};
+use elab::{Arg, CheckedDecision, CheckedRepeat, Elab, Halt, Mode, Oracle, R, Stamp, Template};
 use value::{Decl, Item, Scope, Value};
 
 /// One tensor input of a space: what one example looks like.
@@ -110,11 +110,13 @@ impl From<Halt> for BuildError {
             Halt::Forbidden(s) => BuildError::Forbidden(s),
             Halt::Open(d) => BuildError::Open(d),
             Halt::Illegal(d, c) => BuildError::Illegal(d, c),
-            Halt::Return | Halt::Break | Halt::Continue => BuildError::Error(Box::new(Diagnostic::new(
-                &codes::WRONG_PLACE,
-                Span::default(),
-                "`return`, `break` or `continue` outside of a function or loop",
-            ))),
+            Halt::Return | Halt::Break | Halt::Continue | Halt::Nowhere => {
+                BuildError::Error(Box::new(Diagnostic::new(
+                    &codes::WRONG_PLACE,
+                    Span::default(),
+                    "`return`, `break` or `continue` outside of a function or loop",
+                )))
+            }
         }
     }
 }
@@ -573,6 +575,7 @@ impl Space {
         };
         let mut el = Elab::new(&self.program, Mode::Build { oracle, graph, training }, self.name());
         el.levels.clone_from(&self.checked.levels);
+        el.known = Some(&self.checked.templates);
         let (value, extras) = self.run(&mut el, Some(batch))?;
         self.unreached(&mut el)?;
         let output = match (&value, el.emitting()) {
@@ -609,11 +612,18 @@ impl Space {
                 continue;
             }
             let Some(t) = self.checked.templates.get(&*path) else { continue };
-            if item.decl.params().len() != t.args.len() + t.inputs.len() {
-                // Its arguments depend on decisions; then it has decisions only where it is used.
+            if !t.lasting || item.decl.params().len() != t.args.len() + t.inputs.len() {
                 continue;
             }
-            let args: Vec<(String, Value<'a>)> = t.args.iter().map(|(n, v)| (n.clone(), Value::Num(*v))).collect();
+            let args: Vec<(String, Value<'a>)> = (t.args.iter())
+                .map(|(n, v)| {
+                    let v = match v {
+                        Arg::Num(n) => Value::Num(*n),
+                        Arg::Text(t) => Value::Str(t.as_str().into()),
+                    };
+                    (n.clone(), v)
+                })
+                .collect();
             el.silently(|el| {
                 let mut made = |dims: &[i64]| {
                     Value::Tensor(el.tensor(dims.iter().map(|&d| Num::Int(d)).collect(), None, false, Span::default()))

@@ -398,3 +398,116 @@ space net(image[N, C, H, W], classes: int) {{
     let b = s.build(&c, Want::Graph { batch: 2, training: true }).map_err(super::BuildError::diagnostic).unwrap();
     assert_eq!(b.graph.inputs().filter(|i| i.1.name.ends_with("conv.w")).count(), 2);
 }
+
+fn all(s: &Space) -> Vec<String> {
+    let all = s.completions(&Candidate::default(), 1000).map_err(super::BuildError::diagnostic).unwrap();
+    all.expect("at most 1000").iter().map(|c| c.to_json().to_string()).collect()
+}
+
+#[test]
+fn none_has_no_say_in_a_sum() {
+    // `none` as small as its sibling would not fit the other part where `times` is 1, but then the sibling is not chosen.
+    let s = good(&format!(
+        "{HEAD}
+space net(image[N, C, H, W], classes: int) {{
+  let x = image >> conv(4, 3)
+  let times = choose times in 0..=1
+  let more = choose more in 0..=1
+  forbid times + more == 2
+  let y = if more == 0 {{ none }} else {{ x >> repeat times {{ max_pool(3, 2) }} }}
+  let some = choose some 1.. {{ nothing: none | a: x >> conv(4, 1) | b: x >> conv(4, 3) }}
+  let z = choose z {{ nothing: none | other: choose inner {{ none | same: x >> relu }} }}
+  [x, sum([x, y]), sum(some), z] >> concat >> global_avg_pool >> linear(classes)
+}}"
+    ));
+    samples(&s, 30);
+    let (s, errors) = checked(&format!(
+        "{HEAD}
+motif smaller(x[..]) = x >> repeat (choose times in 0..=1) {{ max_pool(3, 2) }}
+space net(image[N, C, H, W], classes: int) {{
+  let x = image >> conv(4, 3)
+  sum([x, x >> choose op {{ none | other: smaller }}]) >> global_avg_pool >> linear(classes)
+}}"
+    ));
+    let [e] = errors.as_slice() else { panic!("{errors:?}") };
+    assert!(e.ends_with("it happens when op = other, smaller.times = 1"), "{e}");
+    let fine = all_but_errors(&s);
+    assert_eq!(fine.len(), 3, "{fine:?}");
+}
+
+#[test]
+fn none_of_a_condition_has_no_shape() {
+    let (_, errors) = checked(&format!(
+        "{HEAD}
+space net(image[N, C, H, W], classes: int) {{
+  let x = image >> conv(4, 3)
+  let more = choose more in 0..=1
+  let y = if more == 0 {{ none }} else {{ x >> relu }}
+  y >> conv(4, 3) >> global_avg_pool >> linear(classes)
+}}"
+    ));
+    assert_eq!(errors, ["E0401 `none` has no shape here | it happens when more = 0"]);
+}
+
+fn all_but_errors(s: &Space) -> Vec<String> {
+    let d = s.decisions().iter().map(|d| d.decision.domain.values(100).expect("few"));
+    let names = names(s);
+    let mut out = vec![Candidate::default()];
+    for (name, values) in names.iter().zip(d) {
+        let with = |c: &Candidate, v: &Choice| {
+            let mut c = c.clone();
+            c.values.insert((*name).to_string(), v.clone());
+            c
+        };
+        out = out.iter().flat_map(|c| values.iter().map(|v| with(c, v)).collect::<Vec<_>>()).collect();
+    }
+    out.retain(|c| s.build(c, Want::Graph { batch: 2, training: false }).is_ok());
+    out.iter().map(|c| c.to_json().to_string()).collect()
+}
+
+#[test]
+fn a_motif_that_is_not_used_keeps_its_decisions() {
+    let s = good(&format!(
+        "{HEAD}
+motif act(x[..], name: string = \"a\") {{
+  let a = choose a in 0..2
+  let b = choose b in 0..2
+  forbid a + b == 2
+  x >> choose op {{ relu | tanh }}
+}}
+space net(image[N, C, H, W], classes: int) {{
+  let depth = choose depth in 1..=2
+  image >> conv(4, 3) >> repeat depth {{ max_pool(3, 2) }} >> choose then {{ identity | act }} >> global_avg_pool >> linear(classes)
+}}"
+    ));
+    // It excludes something only where it is used.
+    assert_eq!(size(&s), (2 * (8 + 6)).to_string());
+    assert_eq!(all(&s).len(), 28);
+    assert!(all(&s).iter().all(|c| c.contains("act.op")));
+    samples(&s, 5);
+    let s = good(&format!(
+        "{HEAD}
+motif around(x[..], f: op) = x >> f >> choose act {{ relu | tanh }}
+space net(image[N, C, H, W], classes: int) {{
+  image >> conv(4, 3) >> choose then {{ identity | around(conv(4, 3)) }} >> global_avg_pool >> linear(classes)
+}}"
+    ));
+    // Nobody could tell its operation where it is not used.
+    assert_eq!(size(&s), "3");
+    assert_eq!(all(&s).len(), 3);
+    samples(&s, 5);
+}
+
+#[test]
+fn what_no_candidate_reaches_is_not_wrong() {
+    good(&format!(
+        "{HEAD}
+space net(image[N, C, H, W], classes: int) {{
+  let a = choose a in 1..=3
+  let b = choose b in 1..=3
+  let x = image >> conv(4, 3)
+  let y = if a * b == 5 {{ x >> linear(3) }} else {{ x }}
+  y >> global_avg_pool >> linear(classes)
+}}"
+    ));
+}

@@ -18,6 +18,8 @@ pub enum Value<'a> {
     Str(Rc<str>),
     /// `none`: the zero operation.
     None,
+    /// `none` among alternatives, while all are open: zeros of the shape that the first of its siblings gives.
+    Zeros,
     /// Elements, each with the condition under which it is there.
     List(Rc<Vec<Element<'a>>>),
     /// A tuple.
@@ -243,7 +245,7 @@ impl Value<'_> {
             Value::Num(Num::Bool(_)) => "a truth value",
             Value::Num(Num::Sym(_)) => "a number",
             Value::Str(_) => "a text",
-            Value::None => "`none`",
+            Value::None | Value::Zeros => "`none`",
             Value::List(_) => "a list",
             Value::Tuple(_) => "a tuple",
             Value::Record(_) => "a record",

@@ -13,7 +13,9 @@ use cranelift_module::{Linkage, Module, default_libcall_names};
 
 use super::codegen::generate;
 use super::contract::{Contraction, Dots, Rows};
-use super::nest::Nest;
+use super::layout::Aligned;
+use super::nest::{Nest, hash_key};
+use super::windows::{Fold, Window};
 use crate::exec::ExecError;
 
 /// What the cache did so far.
@@ -69,6 +71,8 @@ pub enum Kernel {
     Rows(Rows),
     /// Tables for [`super::kernels::dots`].
     Dots(Dots),
+    /// Tables for [`super::windows::run`].
+    Window(Rows, Fold),
 }
 
 type Entry = Arc<OnceLock<Result<Arc<Kernel>, String>>>;
@@ -81,9 +85,34 @@ pub struct Cache {
     compiled: AtomicU64,
     hits: AtomicU64,
     compile_ns: AtomicU64,
+    /// Memory of programs that are gone: fresh pages cost more than the first step of a small child.
+    arenas: Mutex<Vec<Aligned>>,
 }
 
+/// So many arenas are kept for later programs.
+const ARENAS: usize = 4;
+
 impl Cache {
+    /// Room for `elements`, with any contents.
+    pub fn arena(&self, elements: usize) -> Aligned {
+        let mut kept = self.arenas.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = |a: &Aligned| a.len() >= elements && a.len() / 4 <= elements;
+        let best = (0..kept.len()).filter(|&i| fits(&kept[i])).min_by_key(|&i| kept[i].len());
+        match best {
+            Some(i) => kept.swap_remove(i),
+            None => Aligned::new(elements),
+        }
+    }
+
+    /// Takes the memory of a program that is gone.
+    pub fn give_back(&self, arena: Aligned) {
+        let mut kept = self.arenas.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() == ARENAS {
+            kept.remove(0);
+        }
+        kept.push(arena);
+    }
+
     /// The kernel of a nest, compiled if it is new.
     pub fn nest(&self, nest: &Nest) -> Result<Arc<Kernel>, ExecError> {
         self.get(nest.key(), || compile(nest).map(|j| Kernel::Jit(Box::new(j))))
@@ -92,6 +121,11 @@ impl Cache {
     /// The kernel of a contraction, tabulated if it is new.
     pub fn contraction(&self, c: &Contraction) -> Result<Arc<Kernel>, ExecError> {
         self.get(c.key(), || Ok(if c.is_rows() { Kernel::Rows(c.rows()) } else { Kernel::Dots(c.dots()) }))
+    }
+
+    /// The kernel of a reduction over windows, tabulated if it is new.
+    pub fn window(&self, w: &Window) -> Result<Arc<Kernel>, ExecError> {
+        self.get(hash_key(&(&w.tables, w.fold)), || Ok(Kernel::Window(w.tables.rows(), w.fold)))
     }
 
     fn get(&self, key: u128, make: impl FnOnce() -> Result<Kernel, String>) -> Result<Arc<Kernel>, ExecError> {

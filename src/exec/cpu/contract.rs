@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 use std::hash::Hash;
 
-use super::layout::Layout;
+use super::layout::{Layout, ROW};
 use super::nest::{Use, dependence, hash_key};
 use crate::graph::{Atom, Guard, Index};
 
@@ -38,6 +38,7 @@ pub struct Contraction {
 enum Form {
     Rows,
     Dots,
+    Windows,
 }
 
 /// A sum of products as the scheduler sees it.
@@ -159,11 +160,35 @@ impl Rows {
     pub fn packed(&self) -> usize {
         self.channels.len() * self.weights.len()
     }
+
+    /// Multiplications and additions, those in the padding of rows included.
+    pub fn flops(&self) -> u64 {
+        let terms: usize = self.positions.iter().map(|p| p.taps.1 - p.taps.0).sum();
+        2 * (terms * self.outer.len() * self.channels.len() * self.row) as u64
+    }
+}
+
+/// How a *dots* contraction runs as sums of outer products: lanes lie along `left`, and what is summed has no lanes.
+#[derive(Debug)]
+pub struct Outer {
+    /// Of each `c`, from the result's first lane: in `out` where the `left` channels are neighbours there and fill whole
+    /// vectors, else in the part of the scratch that is rearranged in the end.
+    pub columns: Vec<i64>,
+    /// Elements of a row of the scratch; 0 where results go to `out` at once.
+    pub width: usize,
 }
 
 /// Tables of a *dots* contraction.
 #[derive(Debug)]
 pub struct Dots {
+    /// Whether `a` and `b` changed places, so that lanes lie along what was `right`.
+    pub swapped: bool,
+    /// Given where there are enough channels on both sides.
+    pub products: Option<Outer>,
+    /// Where there are not: positions by the rows of `b` that they need.
+    pub classes: Vec<Class>,
+    /// Of each result of a channel of `left`: in `out`.
+    pub places: Vec<i64>,
     /// Of each outer iteration: in `b`, in `a`, in `out`.
     pub outer: Vec<(i64, i64, i64)>,
     /// Of each `o`: in `a`, in `out`.
@@ -176,6 +201,18 @@ pub struct Dots {
     pub chunks: Vec<Chunk>,
     /// Elements of a row, without padding.
     pub row: usize,
+}
+
+/// Offsets with the numbers of results.
+pub type Columns = Vec<(i64, u32)>;
+
+/// Positions that need the same rows of `b`, seen from where they are.
+#[derive(Debug)]
+pub struct Class {
+    /// Of each product: the row of `b` from the position's start, and the number of the result that it is added to.
+    pub columns: Columns,
+    /// Starts in `a` and in `b`.
+    pub positions: Vec<(i64, i64)>,
 }
 
 /// A part of the sum of a *dots* contraction.
@@ -192,10 +229,25 @@ pub struct Chunk {
 }
 
 impl Dots {
-    /// Elements that the packed rows of the largest chunk take.
+    /// Multiplications and additions.
+    pub fn flops(&self) -> u64 {
+        let terms: usize = self.chunks.iter().map(|c| c.terms.len() * self.right.len()).sum();
+        let products: usize = self.classes.iter().map(|c| c.positions.len() * c.columns.len()).sum();
+        2 * ((terms + products) * self.outer.len() * self.left.len() * self.row) as u64
+    }
+
+    /// Elements that the packed rows of the largest chunk take, and the results that are not stored at once.
     pub fn packed(&self) -> usize {
-        let rows = |c: &Chunk| c.a.len() * self.left.len() + c.b.len() * self.right.len();
-        self.chunks.iter().map(rows).max().unwrap_or(0) * self.row.next_multiple_of(super::layout::ROW)
+        if let Some(p) = &self.products {
+            // The widest of all instruction sets' blocks.
+            let (left, right) = (self.left.len().next_multiple_of(32), self.right.len());
+            let right = (right.div_ceil(4) * 8).max(right.next_multiple_of(16));
+            let rows = |c: &Chunk| c.a.len() * left + c.b.len() * right;
+            return self.chunks.iter().map(rows).max().unwrap_or(0) * self.row
+                + self.taps.len() * self.right.len() * p.width
+                + 64;
+        }
+        self.places.len() * ROW
     }
 }
 
@@ -270,13 +322,49 @@ impl Contraction {
                 lane: v,
                 offsets: [out.clone(), places[x].clone(), places[w].clone()],
                 guards: guards.clone(),
-                row: (n, n.next_multiple_of(super::layout::ROW)),
+                row: (n, n.next_multiple_of(ROW)),
             };
             if c.classes().is_some() {
                 return Some((c, [x, w]));
             }
         }
         None
+    }
+
+    /// The tables of a reduction over windows of rows: of which rows, and of each its `number`.
+    pub fn window(
+        extents: Vec<usize>,
+        outputs: usize,
+        mut guards: Vec<Guard>,
+        out: &Layout,
+        (layout, at): (&Layout, &[Index]),
+        number: Index,
+    ) -> Option<Self> {
+        let facts = guards.clone();
+        guards.retain(|g| g.decided(&extents) != Some(true));
+        if at.iter().chain(guards.iter().map(Guard::index)).any(loads) || loads(&number) {
+            return None;
+        }
+        let inside = at.iter().zip(&layout.shape).all(|(i, &n)| {
+            let (lo, hi) = i.bounds(&extents);
+            (lo >= 0 && hi < n as i64) || facts.iter().any(|g| matches!(g, Guard::InRange(j, m) if i == j && *m <= n))
+        });
+        let place = offset(layout, at);
+        let axis = layout.padded?;
+        let lane = at[axis].as_var().filter(|&v| v < outputs && extents[v] == layout.shape[axis])?;
+        if !inside
+            || dependence(&place, lane) != Use::Linear(1)
+            || dependence(&number, lane) != Use::None
+            || out.padded != Some(lane)
+        {
+            return None;
+        }
+        let to: Vec<Index> = (0..outputs).map(Index::var).collect();
+        let row = extents[lane];
+        let offsets = [offset(out, &to), place, number];
+        let row = (row, row.next_multiple_of(ROW));
+        let c = Self { form: Form::Windows, extents, outputs, lane, offsets, guards, row };
+        c.classes().map(|_| c)
     }
 
     /// What decides the tables.
@@ -291,7 +379,7 @@ impl Contraction {
 
     /// For people.
     pub fn describe(&self) -> String {
-        let form = if self.is_rows() { "rows" } else { "dots" };
+        let form = if self.form == Form::Dots { "dots" } else { "rows" };
         format!(
             "{form} {:?} over {:?}, lanes along {}",
             &self.extents[..self.outputs],
@@ -311,6 +399,16 @@ impl Contraction {
             let output = v < self.outputs;
             if output && !linear(dependence(out, v)) {
                 return None;
+            }
+            if self.form == Form::Windows {
+                // The order of a window's rows is that of the loops: the first of equals counts.
+                let list = match (output, in_x, in_w) {
+                    (true, Use::Linear(_), Use::None) if !guarded => &mut c.outer,
+                    (true, ..) => &mut c.tabled_outer,
+                    (false, ..) => &mut c.tabled_inner,
+                };
+                list.push(v);
+                continue;
             }
             match (output, in_x, in_w) {
                 (true, Use::None, Use::Linear(_)) if !guarded => c.single.push(v),
@@ -416,20 +514,45 @@ impl Contraction {
     pub fn dots(&self) -> Dots {
         let c = self.classes().unwrap_or_default();
         let [out, b, a] = &self.offsets;
-        let left = self.points(&c.single).iter().map(|p| (Self::part(a, p), Self::part(out, p))).collect();
-        let right = self.points(&c.dense).iter().map(|p| (Self::part(b, p), Self::part(out, p))).collect();
-        let inner = self.points(&c.tabled_inner);
         let taps = self.points(&c.tabled_outer);
-        let (left, right): (Vec<_>, Vec<_>) = (left, right);
+        let mut dots = Dots {
+            swapped: false,
+            products: None,
+            classes: Vec::new(),
+            places: Vec::new(),
+            outer: self.outer(&c),
+            left: self.points(&c.single).iter().map(|p| (Self::part(a, p), Self::part(out, p))).collect(),
+            right: self.points(&c.dense).iter().map(|p| (Self::part(b, p), Self::part(out, p))).collect(),
+            taps: taps.iter().map(|p| value(out, p)).collect(),
+            chunks: Vec::new(),
+            row: self.row.0,
+        };
+        let inner = self.points(&c.tabled_inner);
+        let (l, r) = (dots.left.len(), dots.right.len());
+        if l.min(r) >= 4 && l.max(r) >= 8 {
+            dots.chunks = self.chunks(&inner, &taps, l, r);
+            dots.choose();
+        } else {
+            if taps.len() == 1 && l > r {
+                dots.swap();
+            }
+            self.sums(&inner, &taps, &mut dots);
+        }
+        dots
+    }
+
+    /// The sum over `inner` in parts.
+    fn chunks(&self, inner: &[Vec<i64>], taps: &[Vec<i64>], l: usize, r: usize) -> Vec<Chunk> {
+        let [_, b, a] = &self.offsets;
         // Windows overlap: a position reads about two new rows of `b`.
-        let bytes = (left.len() + 2 * right.len()) * self.row.1 * 4;
+        let bytes = (l + 2 * r) * self.row.1 * 4;
         let positions = (CHUNK_BYTES / bytes).clamp(8, inner.len().max(8));
         let mut at = vec![0; self.extents.len()];
         let mut chunks = Vec::new();
         for part in inner.chunks(positions) {
             let mut chunk = Chunk::default();
             let (mut rows_a, mut rows_b) = (BTreeMap::new(), BTreeMap::new());
-            for p in &taps {
+            for p in taps {
                 for q in part {
                     for (sum, (a, b)) in at.iter_mut().zip(p.iter().zip(q)) {
                         *sum = a + b;
@@ -444,8 +567,79 @@ impl Contraction {
             }
             chunks.push(chunk);
         }
-        let taps = taps.iter().map(|p| value(out, p)).collect();
-        Dots { outer: self.outer(&c), left, right, taps, chunks, row: self.row.0 }
+        chunks
+    }
+
+    /// Positions by what they need.
+    fn sums(&self, inner: &[Vec<i64>], taps: &[Vec<i64>], dots: &mut Dots) {
+        let [_, b, a] = &self.offsets;
+        let mut classes: BTreeMap<Columns, Vec<(i64, i64)>> = BTreeMap::new();
+        let mut at = vec![0; self.extents.len()];
+        for q in inner {
+            // The rows of `b` for each row of `a`; there is one, but for unusual windows.
+            let mut rows: BTreeMap<i64, Columns> = BTreeMap::new();
+            for (t, p) in taps.iter().enumerate() {
+                for (sum, (a, b)) in at.iter_mut().zip(p.iter().zip(q)) {
+                    *sum = a + b;
+                }
+                if self.holds(&at) {
+                    let (x, y) = if dots.swapped { (b, a) } else { (a, b) };
+                    rows.entry(value(x, &at)).or_default().push((value(y, &at), t as u32));
+                }
+            }
+            for (a, mut list) in rows {
+                let start = list[0].0;
+                list.iter_mut().for_each(|x| x.0 -= start);
+                classes.entry(list).or_default().push((a, start));
+            }
+        }
+        let results = |(offset, t): (i64, u32)| {
+            let place = move |(r, c): (usize, &(i64, i64))| (offset + c.0, (r * taps.len()) as u32 + t);
+            dots.right.iter().enumerate().map(place)
+        };
+        dots.classes = classes
+            .into_iter()
+            .map(|(list, positions)| Class { columns: list.into_iter().flat_map(results).collect(), positions })
+            .collect();
+        dots.places = dots.right.iter().flat_map(|r| dots.taps.iter().map(|t| t + r.1)).collect();
+    }
+}
+
+impl Dots {
+    /// `a` and `b` change places.
+    fn swap(&mut self) {
+        self.swapped = true;
+        std::mem::swap(&mut self.left, &mut self.right);
+        for o in &mut self.outer {
+            *o = (o.1, o.0, o.2);
+        }
+        for c in &mut self.chunks {
+            std::mem::swap(&mut c.a, &mut c.b);
+            for t in &mut c.terms {
+                *t = (t.1, t.0);
+            }
+        }
+    }
+
+    /// Decides where the lanes of outer products lie.
+    fn choose(&mut self) {
+        let (l, r) = (self.left.len(), self.right.len());
+        let neighbours = |side: &[(i64, i64)]| {
+            side.len().is_multiple_of(ROW) && side.iter().enumerate().all(|(i, c)| c.1 == side[0].1 + i as i64)
+        };
+        // Padded lanes are lost work; storing at once saves a pass over the result.
+        let cost = |lanes: usize, others: usize| lanes.next_multiple_of(ROW) * others;
+        let swap = match (neighbours(&self.left), neighbours(&self.right)) {
+            (true, false) => false,
+            (false, true) => true,
+            _ => cost(r, l) < cost(l, r),
+        };
+        if swap {
+            self.swap();
+        }
+        let width = if neighbours(&self.left) { 0 } else { self.left.len().next_multiple_of(32) };
+        let columns = self.right.iter().enumerate().map(|(i, c)| if width == 0 { c.1 } else { (i * width) as i64 });
+        self.products = Some(Outer { columns: columns.collect(), width });
     }
 }
 

@@ -1,12 +1,12 @@
 //! The inner loops of contractions, for AVX-512, for AVX2 with FMA, and for any machine.
 //!
 //! *Rows*: a block of output channels times a block of lanes stays in registers while the terms of a position are
-//! summed; each term loads one row of `x` and broadcasts packed weights. *Dots*: a block of rows of `a` times a block
-//! of rows of `b`; each lane is one accumulator, summed at the end, so that the error grows with the number of rows,
-//! not of elements.
+//! summed; each term loads one row of `x` and broadcasts packed weights. *Dots* with enough channels on both sides are
+//! sums of outer products: rows are turned so that channels lie side by side, and a block of them times a block of
+//! the other side's stays in registers while examples and places are summed; nothing is added across lanes. With few
+//! channels a row of `a` meets the rows of `b` that belong to it, and lanes are added in the end.
 
 use super::contract::{Dots, Rows};
-use super::layout::ROW;
 
 /// Lets a contraction run on packed weights in `scratch`.
 ///
@@ -32,20 +32,44 @@ pub unsafe fn rows(plan: &Rows, out: *mut f32, x: *const f32, w: *const f32, scr
 /// All places in the tables must lie inside of the operands, which must not overlap; `scratch` has room for the
 /// packed rows.
 pub unsafe fn dots(plan: &Dots, out: *mut f32, b: *const f32, a: *const f32, scratch: *mut f32) {
+    let (b, a) = if plan.swapped { (a, b) } else { (b, a) };
     // SAFETY: as above.
     unsafe {
-        match isa() {
+        match (&plan.products, isa()) {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => avx512::dots(plan, out, b, a, scratch),
+            (Some(p), Isa::Avx512) => avx512::products(plan, p, out, b, a, scratch),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => avx2::dots(plan, out, b, a, scratch),
-            Isa::Portable => portable::dots(plan, out, b, a, scratch),
+            (Some(p), Isa::Avx2) => avx2::products(plan, p, out, b, a, scratch),
+            (Some(p), Isa::Portable) => portable::products(plan, p, out, b, a, scratch),
+            #[cfg(target_arch = "x86_64")]
+            (None, Isa::Avx512) => avx512::sums(plan, out, b, a, scratch),
+            #[cfg(target_arch = "x86_64")]
+            (None, Isa::Avx2) => avx2::sums(plan, out, b, a, scratch),
+            (None, Isa::Portable) => portable::sums(plan, out, b, a, scratch),
         }
     }
 }
 
+/// GFLOP/s of multiply-adds in registers.
+pub fn peak() -> f64 {
+    const ROUNDS: usize = 200_000;
+    let start = std::time::Instant::now();
+    // SAFETY: the features were detected.
+    let done = unsafe {
+        match isa() {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => avx512::peak(ROUNDS),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => avx2::peak(ROUNDS),
+            Isa::Portable => portable::peak(ROUNDS),
+        }
+    };
+    done as f64 / start.elapsed().as_secs_f64() / 1e9
+}
+
+/// What the machine has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Isa {
+pub(super) enum Isa {
     #[cfg(target_arch = "x86_64")]
     Avx512,
     #[cfg(target_arch = "x86_64")]
@@ -59,7 +83,8 @@ thread_local! {
     static CHOSEN: std::cell::Cell<Option<Isa>> = const { std::cell::Cell::new(None) };
 }
 
-fn isa() -> Isa {
+/// The best that the machine has.
+pub(super) fn isa() -> Isa {
     #[cfg(test)]
     if let Some(isa) = CHOSEN.get() {
         return isa;
@@ -87,6 +112,11 @@ fn blocks(n: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
     })
 }
 
+/// `n` lanes in blocks of two vectors and at last one.
+fn wide_blocks(n: usize, lanes: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..n).step_by(2 * lanes).map(move |at| (at, (n - at).min(2 * lanes)))
+}
+
 /// Weights by output block: those of one term lie side by side.
 ///
 /// # Safety
@@ -104,22 +134,18 @@ unsafe fn pack(plan: &Rows, w: *const f32, to: *mut f32, most: usize) {
     }
 }
 
-/// The rows of a chunk, by blocks of channels: those of one position lie side by side, padded with zeros. Channels lie
-/// far apart in tensors, often at multiples of 4096 bytes, where they would compete for the same lines of the cache.
+/// The results that [`Outer`] keeps in scratch, to their places.
 ///
 /// # Safety
 /// As [`dots`].
-unsafe fn pack_rows(from: *const f32, rows: &[i64], channels: &[(i64, i64)], most: usize, len: usize, to: *mut f32) {
-    let row = len.next_multiple_of(ROW);
-    let mut to = to;
-    for (start, block) in blocks(channels.len(), most) {
-        for r in rows {
-            for channel in &channels[start..start + block] {
+unsafe fn rearrange(plan: &Dots, width: usize, from: *const f32, out: *mut f32) {
+    for (l, left) in plan.left.iter().enumerate() {
+        for (r, right) in plan.right.iter().enumerate() {
+            for (t, tap) in plan.taps.iter().enumerate() {
                 // SAFETY: the tables are in bounds, by the caller's promise.
                 unsafe {
-                    std::ptr::copy_nonoverlapping(from.offset((r + channel.0) as isize), to, len);
-                    std::ptr::write_bytes(to.add(len), 0, row - len);
-                    to = to.add(row);
+                    let x = *from.add((t * plan.right.len() + r) * width + l);
+                    *out.offset((left.1 + right.1 + tap) as isize) = x;
                 }
             }
         }
@@ -127,7 +153,7 @@ unsafe fn pack_rows(from: *const f32, rows: &[i64], channels: &[(i64, i64)], mos
 }
 
 macro_rules! kernels {
-    ($(#[$feature:meta])* $channels:literal, $left:literal, $right:literal) => {
+    ($(#[$feature:meta])* $channels:literal, $few:literal, $many:literal, $pitch:literal) => {
         /// # Safety
         /// As the function of the same name outside.
         $(#[$feature])*
@@ -178,6 +204,31 @@ macro_rules! kernels {
             }
         }
 
+        /// Multiplies and adds without memory. Gives the number of operations.
+        ///
+        /// # Safety
+        /// The machine has the features.
+        $(#[$feature])*
+        #[allow(unused_unsafe, reason = "the portable operations are safe")]
+        pub unsafe fn peak(rounds: usize) -> u64 {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let (x, y) = (splat(std::hint::black_box(1e-9)), splat(std::hint::black_box(0.999)));
+                let mut acc = [x; 10];
+                for _ in 0..rounds {
+                    for a in &mut acc {
+                        *a = fma(*a, y, x);
+                    }
+                }
+                let mut total = x;
+                for a in acc {
+                    total = add(total, a);
+                }
+                std::hint::black_box(sum(total));
+            }
+            (rounds * 10 * LANES * 2) as u64
+        }
+
         $(#[$feature])*
         #[inline]
         unsafe fn tile<const O: usize, const V: usize>(
@@ -212,128 +263,218 @@ macro_rules! kernels {
             }
         }
 
+        /// Sums of products where one side has few channels: a row of `a` meets several rows of `b`.
+        ///
         /// # Safety
-        /// As the function of the same name outside.
+        /// As [`dots`].
         $(#[$feature])*
-        pub unsafe fn dots(plan: &Dots, out: *mut f32, b: *const f32, a: *const f32, scratch: *mut f32) {
-            let row = plan.row.next_multiple_of(ROW);
+        pub unsafe fn sums(plan: &Dots, out: *mut f32, b: *const f32, a: *const f32, scratch: *mut f32) {
             for &(b_at, a_at, out_at) in &plan.outer {
-                // SAFETY: the caller's promise, here and below.
-                let (b, a, out) = unsafe { (b.offset(b_at as isize), a.offset(a_at as isize), out.offset(out_at as isize)) };
-                let mut first = true;
-                for chunk in &plan.chunks {
-                    let xs = scratch;
-                    let ys = unsafe { scratch.add(chunk.a.len() * plan.left.len() * row) };
+                for left in &plan.left {
+                    // SAFETY: the caller's promise, here and below.
                     unsafe {
-                        pack_rows(a, &chunk.a, &plan.left, $left, plan.row, xs);
-                        pack_rows(b, &chunk.b, &plan.right, $right, plan.row, ys);
-                    }
-                    let mut start = 0;
-                    for (&tap, &end) in plan.taps.iter().zip(&chunk.ends) {
-                        let terms = &chunk.terms[start..end];
-                        start = end;
-                        if terms.is_empty() && !first {
-                            continue;
-                        }
-                        for (r, right) in blocks(plan.right.len(), $right) {
-                            for (l, left) in blocks(plan.left.len(), $left) {
-                                // SAFETY: offsets, taps and packed operands were laid out for these buffers when the
-                                // plan was made; a block never reaches past the channels that the plan has.
-                                unsafe {
-                                    let out = out.offset(tap as isize);
-                                    let x = xs.add(l * chunk.a.len() * row).cast_const();
-                                    let y = ys.add(r * chunk.b.len() * row).cast_const();
-                                    let ls = plan.left.as_ptr().add(l);
-                                    let rs = plan.right.as_ptr().add(r);
-                                    match (left, right) {
-                                        (1, 1) => dot::<1, 1, 4>(terms, row, x, y, out, ls, rs, first),
-                                        (1, 2) => dot::<1, 2, 2>(terms, row, x, y, out, ls, rs, first),
-                                        (1, 3) => dot::<1, 3, 2>(terms, row, x, y, out, ls, rs, first),
-                                        (1, 4) => dot::<1, 4, 2>(terms, row, x, y, out, ls, rs, first),
-                                        (2, 1) => dot::<2, 1, 2>(terms, row, x, y, out, ls, rs, first),
-                                        (2, 2) => dot::<2, 2, 2>(terms, row, x, y, out, ls, rs, first),
-                                        (2, 3) => dot::<2, 3, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (2, 4) => dot::<2, 4, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (3, 1) => dot::<3, 1, 2>(terms, row, x, y, out, ls, rs, first),
-                                        (3, 2) => dot::<3, 2, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (3, 3) => dot::<3, 3, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (3, 4) => dot::<3, 4, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (4, 1) => dot::<4, 1, 2>(terms, row, x, y, out, ls, rs, first),
-                                        (4, 2) => dot::<4, 2, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (4, 3) => dot::<4, 3, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (4, 4) => dot::<4, 4, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (5, 1) => dot::<5, 1, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (5, 2) => dot::<5, 2, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (5, 3) => dot::<5, 3, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (5, 4) => dot::<5, 4, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (6, 1) => dot::<6, 1, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (6, 2) => dot::<6, 2, 1>(terms, row, x, y, out, ls, rs, first),
-                                        (6, 3) => dot::<6, 3, 1>(terms, row, x, y, out, ls, rs, first),
-                                        _ => dot::<6, 4, 1>(terms, row, x, y, out, ls, rs, first),
-                                    }
+                        let (b, a) = (b.offset(b_at as isize), a.offset((a_at + left.0) as isize));
+                        std::ptr::write_bytes(scratch, 0, plan.places.len() * LANES);
+                        for class in &plan.classes {
+                            for (start, len) in blocks(class.columns.len(), 9) {
+                                let columns = &class.columns[start..start + len];
+                                match len {
+                                    1 => line::<1>(plan.row, &class.positions, columns, a, b, scratch),
+                                    2 => line::<2>(plan.row, &class.positions, columns, a, b, scratch),
+                                    3 => line::<3>(plan.row, &class.positions, columns, a, b, scratch),
+                                    4 => line::<4>(plan.row, &class.positions, columns, a, b, scratch),
+                                    5 => line::<5>(plan.row, &class.positions, columns, a, b, scratch),
+                                    6 => line::<6>(plan.row, &class.positions, columns, a, b, scratch),
+                                    7 => line::<7>(plan.row, &class.positions, columns, a, b, scratch),
+                                    8 => line::<8>(plan.row, &class.positions, columns, a, b, scratch),
+                                    _ => line::<9>(plan.row, &class.positions, columns, a, b, scratch),
                                 }
                             }
                         }
+                        for (slot, place) in plan.places.iter().enumerate() {
+                            let s = sum(load(scratch.add(slot * LANES)));
+                            *out.offset((out_at + left.1 + place) as isize) = s;
+                        }
                     }
-                    first = false;
                 }
             }
         }
 
-        /// Adds the dot products of `L` by `R` packed rows to `out`, or stores them the first time.
+        /// Adds the products of one row of `a` and `G` rows of `b` at each position, lane by lane, to `G` vectors.
+        $(#[$feature])*
+        #[inline]
+        unsafe fn line<const G: usize>(
+            row: usize,
+            positions: &[(i64, i64)],
+            columns: &[(i64, u32)],
+            a: *const f32,
+            b: *const f32,
+            sums: *mut f32,
+        ) {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let mut offsets = [0isize; G];
+                for g in 0..G {
+                    offsets[g] = columns[g].0 as isize;
+                }
+                let mut acc = [zero(); G];
+                let whole = row / LANES * LANES;
+                for &(at_a, at_b) in positions {
+                    let (a, b) = (a.offset(at_a as isize), b.offset(at_b as isize));
+                    let mut n = 0;
+                    while n < whole {
+                        let x = load(a.add(n));
+                        for g in 0..G {
+                            acc[g] = fma(x, load(b.offset(offsets[g]).add(n)), acc[g]);
+                        }
+                        n += LANES;
+                    }
+                    if n < row {
+                        let x = part(a.add(n), row - n);
+                        for g in 0..G {
+                            acc[g] = fma(x, part(b.offset(offsets[g]).add(n), row - n), acc[g]);
+                        }
+                    }
+                }
+                for g in 0..G {
+                    let to = sums.add(columns[g].1 as usize * LANES);
+                    store(to, add(load(to), acc[g]));
+                }
+            }
+        }
+
+        /// # Safety
+        /// As [`dots`].
+        $(#[$feature])*
+        pub unsafe fn products(
+            plan: &Dots,
+            p: &Outer,
+            out: *mut f32,
+            b: *const f32,
+            a: *const f32,
+            scratch: *mut f32,
+        ) {
+            let one = plan.left.len() <= LANES;
+            let (most, pitch): (usize, usize) = if one { ($many, $pitch) } else { ($few, 8) };
+            let row = plan.row;
+            for &(b_at, a_at, out_at) in &plan.outer {
+                // SAFETY: the caller's promise, here and below.
+                unsafe {
+                    let (b, a, out) = (b.offset(b_at as isize), a.offset(a_at as isize), out.offset(out_at as isize));
+                    let aside = scratch;
+                    let xs = scratch.add(plan.taps.len() * plan.right.len() * p.width);
+                    let mut first = true;
+                    for chunk in &plan.chunks {
+                        let mut ys = xs;
+                        for (start, len) in wide_blocks(plan.left.len(), LANES) {
+                            let width = len.next_multiple_of(LANES);
+                            turn(a, &chunk.a, &plan.left[start..start + len], row, ys, width);
+                            ys = ys.add(chunk.a.len() * row * width);
+                        }
+                        let mut y = ys;
+                        for (start, len) in blocks(plan.right.len(), most) {
+                            turn(b, &chunk.b, &plan.right[start..start + len], row, y, pitch);
+                            y = y.add(chunk.b.len() * row * pitch);
+                        }
+                        let mut start = 0;
+                        for (t, &end) in chunk.ends.iter().enumerate() {
+                            let terms = &chunk.terms[start..end];
+                            start = end;
+                            if terms.is_empty() && !first {
+                                continue;
+                            }
+                            let to = if p.width == 0 {
+                                out.offset((plan.taps[t] + plan.left[0].1) as isize)
+                            } else {
+                                aside.add(t * plan.right.len() * p.width)
+                            };
+                            let mut x = xs.cast_const();
+                            for (l, len) in wide_blocks(plan.left.len(), LANES) {
+                                let mut y = ys.cast_const();
+                                for (r, columns) in blocks(plan.right.len(), most) {
+                                    let to = to.add(l);
+                                    let at = p.columns.as_ptr().add(r);
+                                    match (len.div_ceil(LANES), columns) {
+                                        (1, 1) => outer::<1, 1>(terms, row, x, y, pitch, to, at, first),
+                                        (1, 2) => outer::<2, 1>(terms, row, x, y, pitch, to, at, first),
+                                        (1, 3) => outer::<3, 1>(terms, row, x, y, pitch, to, at, first),
+                                        (1, 4) => outer::<4, 1>(terms, row, x, y, pitch, to, at, first),
+                                        (1, 5) => outer::<5, 1>(terms, row, x, y, pitch, to, at, first),
+                                        (1, 6) => outer::<6, 1>(terms, row, x, y, pitch, to, at, first),
+                                        (1, 7) => outer::<7, 1>(terms, row, x, y, pitch, to, at, first),
+                                        (1, 8) => outer::<8, 1>(terms, row, x, y, pitch, to, at, first),
+                                        (1, 9) => outer::<9, 1>(terms, row, x, y, pitch, to, at, first),
+                                        (1, 10) => outer::<10, 1>(terms, row, x, y, pitch, to, at, first),
+                                        (1, 11) => outer::<11, 1>(terms, row, x, y, pitch, to, at, first),
+                                        (1, 12) => outer::<12, 1>(terms, row, x, y, pitch, to, at, first),
+                                        (1, 13) => outer::<13, 1>(terms, row, x, y, pitch, to, at, first),
+                                        (1, 14) => outer::<14, 1>(terms, row, x, y, pitch, to, at, first),
+                                        (1, 15) => outer::<15, 1>(terms, row, x, y, pitch, to, at, first),
+                                        (1, _) => outer::<16, 1>(terms, row, x, y, pitch, to, at, first),
+                                        (_, 1) => outer::<1, 2>(terms, row, x, y, pitch, to, at, first),
+                                        (_, 2) => outer::<2, 2>(terms, row, x, y, pitch, to, at, first),
+                                        (_, 3) => outer::<3, 2>(terms, row, x, y, pitch, to, at, first),
+                                        (_, 4) => outer::<4, 2>(terms, row, x, y, pitch, to, at, first),
+                                        (_, 5) => outer::<5, 2>(terms, row, x, y, pitch, to, at, first),
+                                        (_, 6) => outer::<6, 2>(terms, row, x, y, pitch, to, at, first),
+                                        (_, 7) => outer::<7, 2>(terms, row, x, y, pitch, to, at, first),
+                                        _ => outer::<8, 2>(terms, row, x, y, pitch, to, at, first),
+                                    }
+                                    y = y.add(chunk.b.len() * row * pitch);
+                                }
+                                x = x.add(chunk.a.len() * row * len.next_multiple_of(LANES));
+                            }
+                        }
+                        first = false;
+                    }
+                    if p.width > 0 {
+                        rearrange(plan, p.width, aside, out);
+                    }
+                }
+            }
+        }
+
+        /// Adds the sum of outer products, `V` vectors of `x` by `J` elements of `y`, to rows at `to`, or stores it the
+        /// first time.
         $(#[$feature])*
         #[inline]
         #[allow(clippy::too_many_arguments, reason = "an inner loop with all that it needs")]
-        unsafe fn dot<const L: usize, const R: usize, const U: usize>(
+        unsafe fn outer<const J: usize, const V: usize>(
             terms: &[(u32, u32)],
             row: usize,
             x: *const f32,
             y: *const f32,
-            out: *mut f32,
-            left: *const (i64, i64),
-            right: *const (i64, i64),
+            pitch: usize,
+            to: *mut f32,
+            columns: *const i64,
             first: bool,
         ) {
             unsafe {
-                let mut acc = [[[zero(); U]; R]; L];
-                let whole = row / (LANES * U) * (LANES * U);
+                let mut acc = [[zero(); V]; J];
                 for &(i, j) in terms {
-                    let (x, y) = (x.add(i as usize * L * row), y.add(j as usize * R * row));
-                    let mut n = 0;
-                    while n < whole {
-                        for u in 0..U {
-                            let mut ys = [zero(); R];
-                            for r in 0..R {
-                                ys[r] = load(y.add(r * row + n + u * LANES));
-                            }
-                            for l in 0..L {
-                                let x = load(x.add(l * row + n + u * LANES));
-                                for r in 0..R {
-                                    acc[l][r][u] = fma(x, ys[r], acc[l][r][u]);
-                                }
+                    let mut x = x.add(i as usize * row * V * LANES);
+                    let mut y = y.add(j as usize * row * pitch);
+                    for _ in 0..row {
+                        let mut xs = [zero(); V];
+                        for v in 0..V {
+                            xs[v] = load(x.add(v * LANES));
+                        }
+                        for j in 0..J {
+                            let weight = splat(*y.add(j));
+                            for v in 0..V {
+                                acc[j][v] = fma(weight, xs[v], acc[j][v]);
                             }
                         }
-                        n += LANES * U;
-                    }
-                    while n < row {
-                        for l in 0..L {
-                            let x = load(x.add(l * row + n));
-                            for r in 0..R {
-                                acc[l][r][0] = fma(x, load(y.add(r * row + n)), acc[l][r][0]);
-                            }
-                        }
-                        n += LANES;
+                        x = x.add(V * LANES);
+                        y = y.add(pitch);
                     }
                 }
-                for l in 0..L {
-                    for r in 0..R {
-                        let mut s = acc[l][r][0];
-                        for u in 1..U {
-                            s = add(s, acc[l][r][u]);
-                        }
-                        let to = out.offset((*left.add(l)).1 as isize + (*right.add(r)).1 as isize);
-                        let s = sum(s);
-                        *to = if first { s } else { *to + s };
+                for j in 0..J {
+                    let to = to.offset(*columns.add(j) as isize);
+                    for v in 0..V {
+                        let to = to.add(v * LANES);
+                        let s = acc[j][v];
+                        store(to, if first { s } else { add(load(to), s) });
                     }
                 }
             }
@@ -347,8 +488,8 @@ macro_rules! kernels {
 mod avx512 {
     use std::arch::x86_64::*;
 
-    use super::super::contract::{Dots, Rows, Tap};
-    use super::{ROW, blocks, pack, pack_rows};
+    use super::super::contract::{Dots, Outer, Rows, Tap};
+    use super::{blocks, pack, rearrange, wide_blocks};
 
     const LANES: usize = 16;
     type V = __m512;
@@ -371,13 +512,18 @@ mod avx512 {
     primitive!(fma(a: V, b: V, c: V) -> V, _mm512_fmadd_ps(a, b, c));
     primitive!(add(a: V, b: V) -> V, _mm512_add_ps(a, b));
     primitive!(sum(a: V) -> f32, _mm512_reduce_add_ps(a));
+    // The first elements of a vector that are fewer than its lanes, then zeros.
+    primitive!(part(p: *const f32, n: usize) -> V, _mm512_maskz_loadu_ps((1u16 << n) - 1, p));
 
     kernels!(
         #[target_feature(enable = "avx512f,avx2,fma")]
         8,
-        6,
-        4
+        8,
+        16,
+        16
     );
+
+    use super::avx2::turn;
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -386,8 +532,8 @@ mod avx512 {
 mod avx2 {
     use std::arch::x86_64::*;
 
-    use super::super::contract::{Dots, Rows, Tap};
-    use super::{ROW, blocks, pack, pack_rows};
+    use super::super::contract::{Dots, Outer, Rows, Tap};
+    use super::{blocks, pack, rearrange, wide_blocks};
 
     const LANES: usize = 8;
     type V = __m256;
@@ -414,19 +560,78 @@ mod avx2 {
         let s = _mm_add_ps(s, _mm_movehl_ps(s, s));
         _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps::<1>(s, s)))
     });
+    // The first elements of a vector that are fewer than its lanes, then zeros.
+    primitive!(part(p: *const f32, n: usize) -> V, {
+        let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+        _mm256_maskload_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32(n as i32), lanes))
+    });
 
     kernels!(
         #[target_feature(enable = "avx2,fma")]
         6,
-        4,
-        3
+        6,
+        8,
+        8
     );
+
+    /// For each position, the rows of some channels turned: the channels of one example side by side, `pitch` elements
+    /// for each example, zeros where there are fewer channels.
+    ///
+    /// # Safety
+    /// As [`super::dots`]; rows can be read up to their padding.
+    #[target_feature(enable = "avx2,fma")]
+    pub unsafe fn turn(
+        from: *const f32,
+        rows: &[i64],
+        channels: &[(i64, i64)],
+        len: usize,
+        to: *mut f32,
+        pitch: usize,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            for c in (0..pitch).step_by(8) {
+                let some = &channels[c.min(channels.len())..(c + 8).min(channels.len())];
+                for (r, row) in rows.iter().enumerate() {
+                    let to = to.add(r * len * pitch + c);
+                    for n in (0..len).step_by(8) {
+                        let mut x = [zero(); 8];
+                        for (x, channel) in x.iter_mut().zip(some) {
+                            *x = load(from.offset((row + channel.0) as isize + n as isize));
+                        }
+                        let y = transpose(x);
+                        for (i, y) in y.into_iter().enumerate().take(len - n) {
+                            store(to.add((n + i) * pitch), y);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    #[inline]
+    fn transpose(x: [V; 8]) -> [V; 8] {
+        let pair = |a, b| (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+        let (a0, a1) = pair(x[0], x[1]);
+        let (a2, a3) = pair(x[2], x[3]);
+        let (a4, a5) = pair(x[4], x[5]);
+        let (a6, a7) = pair(x[6], x[7]);
+        let quad = |a, b| (_mm256_shuffle_ps::<0x44>(a, b), _mm256_shuffle_ps::<0xee>(a, b));
+        let (b0, b1) = quad(a0, a2);
+        let (b2, b3) = quad(a1, a3);
+        let (b4, b5) = quad(a4, a6);
+        let (b6, b7) = quad(a5, a7);
+        let low = |a, b| _mm256_permute2f128_ps::<0x20>(a, b);
+        let high = |a, b| _mm256_permute2f128_ps::<0x31>(a, b);
+        [low(b0, b4), low(b1, b5), low(b2, b6), low(b3, b7), high(b0, b4), high(b1, b5), high(b2, b6), high(b3, b7)]
+    }
 }
 
 #[allow(clippy::needless_range_loop, reason = "the loops are unrolled by their constant bounds")]
 mod portable {
-    use super::super::contract::{Dots, Rows, Tap};
-    use super::{ROW, blocks, pack, pack_rows};
+    use super::super::contract::{Dots, Outer, Rows, Tap};
+    use super::{blocks, pack, rearrange, wide_blocks};
 
     const LANES: usize = 4;
     type V = [f32; 4];
@@ -446,6 +651,12 @@ mod portable {
         // SAFETY: the caller's promise.
         unsafe { p.cast::<V>().write_unaligned(x) }
     }
+    /// # Safety
+    /// `p` points to `n` elements.
+    unsafe fn part(p: *const f32, n: usize) -> V {
+        // SAFETY: the caller's promise.
+        std::array::from_fn(|i| if i < n { unsafe { *p.add(i) } } else { 0.0 })
+    }
     fn splat(x: f32) -> V {
         [x; 4]
     }
@@ -458,7 +669,25 @@ mod portable {
     fn sum(a: V) -> f32 {
         (a[0] + a[2]) + (a[1] + a[3])
     }
-    kernels!(4, 3, 2);
+    kernels!(4, 4, 8, 8);
+
+    /// As `avx2::turn`.
+    ///
+    /// # Safety
+    /// As [`super::dots`].
+    unsafe fn turn(from: *const f32, rows: &[i64], channels: &[(i64, i64)], len: usize, to: *mut f32, pitch: usize) {
+        for (r, row) in rows.iter().enumerate() {
+            for c in 0..pitch {
+                for n in 0..len {
+                    // SAFETY: the caller's promise.
+                    unsafe {
+                        let x = channels.get(c).map_or(0.0, |ch| *from.offset((row + ch.0) as isize + n as isize));
+                        *to.add((r * len + n) * pitch + c) = x;
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -484,6 +713,9 @@ mod tests {
             // Block sizes of one to eight channels, one group and several, whole rows and parts.
             for (n, i, o, groups) in
                 [(3, 1, 1, 1), (29, 2, 3, 1), (64, 3, 7, 1), (40, 6, 12, 2), (16, 7, 7, 7), (96, 2, 13, 1)]
+                    .into_iter()
+                    // Outer products, with lanes along either side, in one vector, two and three.
+                    .chain([(29, 5, 17, 1), (64, 16, 16, 1), (16, 24, 40, 1), (7, 35, 9, 1), (5, 16, 32, 2)])
             {
                 let mut g = G::default();
                 let x = g.data("x", &[n, i, 5, 4]);

@@ -204,6 +204,11 @@ impl Aligned {
         Self { lines: vec![Line([0.0; 16]); (elements + SLACK).div_ceil(16)] }
     }
 
+    /// How many elements there is room for.
+    pub fn len(&self) -> usize {
+        self.lines.len() * 16 - SLACK
+    }
+
     /// The first byte.
     pub fn base(&mut self) -> *mut u8 {
         self.lines.as_mut_ptr().cast()

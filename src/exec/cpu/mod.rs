@@ -26,9 +26,11 @@ mod speed;
 #[cfg(test)]
 #[allow(clippy::float_cmp, clippy::type_complexity, reason = "exact results are compared exactly")]
 mod tests;
+mod windows;
 
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Instant;
 
 pub use cache::Stats;
 pub use memory::CpuMemory;
@@ -37,7 +39,7 @@ use self::cache::{Cache, Kernel};
 use self::layout::{Aligned, Layout};
 use self::nest::{Fold, Nest};
 use self::schedule::{Home, Work, schedule};
-use crate::exec::{ExecError, Executor, Feed, Memory, Program};
+use crate::exec::{ExecError, Executor, Feed, Memory, Program, Timing};
 use crate::graph::ir::{draw, mix};
 use crate::graph::{DType, Graph, Role};
 
@@ -91,6 +93,11 @@ impl Executor for Cpu {
     }
 }
 
+/// GFLOP/s of multiply-adds in registers on one core: what no kernel can pass.
+pub fn measure_peak() -> f64 {
+    kernels::peak()
+}
+
 /// What is behind a launch.
 enum Code {
     Kernel(Arc<Kernel>),
@@ -102,6 +109,8 @@ struct Call {
     code: Code,
     /// Of each slot.
     buffers: Vec<usize>,
+    work: Work,
+    label: String,
 }
 
 /// A tensor that crosses the border of the program.
@@ -114,6 +123,7 @@ struct Port {
 }
 
 struct CpuProgram {
+    cache: Arc<Cache>,
     calls: Vec<Call>,
     /// Offset of each buffer in the arena, in elements.
     offsets: Vec<Option<usize>>,
@@ -126,35 +136,38 @@ struct CpuProgram {
     arena: Option<Aligned>,
     pointers: Vec<*mut u8>,
     table: Vec<*mut u8>,
-    text: String,
+    /// Bytes of each launch's tensors.
+    bytes: Vec<u64>,
+    /// Runs and nanoseconds of each launch, while it is measured.
+    measured: Option<Vec<(u64, u64)>>,
 }
 
 // SAFETY: the pointers are into the program's own arena, or are set at the start of each run and not used after it.
 unsafe impl Send for CpuProgram {}
 
 impl CpuProgram {
-    fn new(graph: &Graph, cache: &Cache, limit: Option<u64>) -> Result<Self, ExecError> {
+    fn new(graph: &Graph, cache: &Arc<Cache>, limit: Option<u64>) -> Result<Self, ExecError> {
         let mut schedule = schedule(graph)?;
-        let mut text = String::new();
         let mut calls = Vec::with_capacity(schedule.launches.len());
+        let mut bytes = Vec::with_capacity(schedule.launches.len());
         for l in schedule.launches {
-            let what = describe(&l.work);
-            let code = match l.work {
-                Work::Nest(nest) => Code::Kernel(cache.nest(&nest)?),
+            bytes.push(l.slots.iter().map(|&b| schedule.buffers[b].size as u64 * 4).sum());
+            let code = match &l.work {
+                Work::Nest(nest) => Code::Kernel(cache.nest(nest)?),
                 Work::Contract(c) => {
-                    let kernel = cache.contraction(&c)?;
+                    let kernel = cache.contraction(c)?;
                     schedule.buffers[l.slots[3]].size = match &*kernel {
                         Kernel::Rows(rows) => rows.packed(),
                         Kernel::Dots(dots) => dots.packed(),
-                        Kernel::Jit(_) => 0,
+                        Kernel::Jit(_) | Kernel::Window(..) => 0,
                     };
                     Code::Kernel(kernel)
                 }
+                Work::Window(w) => Code::Kernel(cache.window(w)?),
                 Work::Zero => Code::Zero { elements: schedule.buffers[l.slots[0]].size },
-                Work::Random { stream, layout } => Code::Random { stream, layout },
+                Work::Random { stream, layout } => Code::Random { stream: *stream, layout: layout.clone() },
             };
-            let _ = writeln!(text, "{what}  buffers {:?}  {}", l.slots, l.label);
-            calls.push(Call { code, buffers: l.slots });
+            calls.push(Call { code, buffers: l.slots, work: l.work, label: l.label });
         }
         let plan = plan::plan(&schedule.buffers);
         let needed = (plan.size + layout::SLACK) as u64 * 4;
@@ -163,7 +176,6 @@ impl CpuProgram {
         {
             return Err(ExecError::Memory { needed, limit });
         }
-        let _ = writeln!(text, "{} launches, {needed} bytes", calls.len());
         let (mut persistent, mut given) = (Vec::new(), Vec::new());
         for (id, input) in graph.inputs() {
             let node = graph.node(id);
@@ -189,6 +201,7 @@ impl CpuProgram {
             .collect();
         debug_assert!(schedule.buffers.iter().all(|b| b.home == Home::Arena || b.size > 0));
         Ok(Self {
+            cache: cache.clone(),
             calls,
             offsets: plan.offsets,
             persistent,
@@ -198,9 +211,27 @@ impl CpuProgram {
             arena: None,
             pointers: Vec::new(),
             table: Vec::new(),
-            text,
+            bytes,
+            measured: None,
         })
     }
+}
+
+impl Drop for CpuProgram {
+    fn drop(&mut self) {
+        if let Some(arena) = self.arena.take() {
+            self.cache.give_back(arena);
+        }
+    }
+}
+
+/// Memory for a run. Tests fill it with NaN, so that what is read before it is written shows.
+fn fresh(cache: &Cache, size: usize) -> Aligned {
+    #[cfg_attr(not(test), allow(unused_mut, reason = "tests write to it"))]
+    let mut arena = cache.arena(size);
+    #[cfg(test)]
+    arena.floats_mut().fill(f32::NAN);
+    arena
 }
 
 fn describe(work: &Work) -> String {
@@ -209,6 +240,7 @@ fn describe(work: &Work) -> String {
         Work::Random { stream, .. } => format!("random {stream}"),
         Work::Nest(nest) => nest_text(nest),
         Work::Contract(c) => c.describe(),
+        Work::Window(w) => w.describe(),
     }
 }
 
@@ -229,9 +261,18 @@ impl CpuProgram {
     /// All launches, once pointers and inputs are in their places.
     fn calls(&mut self, feed: &Feed) {
         let _flush = FlushSubnormals::new();
-        for i in 0..self.calls.len() {
+        let Some(mut measured) = self.measured.take() else {
+            for i in 0..self.calls.len() {
+                self.call(i, feed);
+            }
+            return;
+        };
+        for (i, m) in measured.iter_mut().enumerate() {
+            let start = Instant::now();
             self.call(i, feed);
+            *m = (m.0 + 1, m.1 + start.elapsed().as_nanos() as u64);
         }
+        self.measured = Some(measured);
     }
 
     fn call(&mut self, i: usize, feed: &Feed) {
@@ -251,6 +292,10 @@ impl CpuProgram {
                     Kernel::Dots(plan) => {
                         let t: [*mut f32; 4] = std::array::from_fn(|i| self.table[i].cast());
                         kernels::dots(plan, t[0], t[1], t[2], t[3]);
+                    }
+                    Kernel::Window(plan, fold) => {
+                        let numbers = self.table.get(2).map_or(std::ptr::null(), |p| p.cast_const().cast());
+                        windows::run(plan, *fold, self.table[0].cast(), self.table[1].cast(), numbers);
                     }
                 }
             },
@@ -272,7 +317,7 @@ impl Program for CpuProgram {
             .downcast_mut::<CpuMemory>()
             .ok_or_else(|| ExecError::Internal("memory of another executor".to_owned()))?;
         let size = self.size;
-        let base = self.arena.get_or_insert_with(|| Aligned::new(size)).base();
+        let base = self.arena.get_or_insert_with(|| fresh(&self.cache, size)).base();
         self.pointers.clear();
         for offset in &self.offsets {
             // SAFETY: offsets lie inside of the arena.
@@ -335,7 +380,38 @@ impl Program for CpuProgram {
     }
 
     fn describe(&self) -> String {
-        self.text.clone()
+        let mut text = String::new();
+        for c in &self.calls {
+            let _ = writeln!(text, "{}  buffers {:?}  {}", describe(&c.work), c.buffers, c.label);
+        }
+        let _ = writeln!(text, "{} launches, {} bytes", self.calls.len(), self.scratch_bytes());
+        text
+    }
+
+    fn measure(&mut self, on: bool) {
+        self.measured = on.then(|| vec![(0, 0); self.calls.len()]);
+    }
+
+    fn timings(&self) -> Vec<Timing> {
+        let Some(measured) = &self.measured else { return Vec::new() };
+        let timing = |((c, m), bytes): ((&Call, &(u64, u64)), &u64)| Timing {
+            kernel: describe(&c.work),
+            label: c.label.clone(),
+            calls: m.0,
+            nanoseconds: m.1,
+            flops: match (&c.code, &c.work) {
+                (Code::Kernel(kernel), work) => match (&**kernel, work) {
+                    (Kernel::Rows(rows), _) => rows.flops(),
+                    (Kernel::Window(rows, _), _) => rows.flops() / 2,
+                    (Kernel::Dots(dots), _) => dots.flops(),
+                    (Kernel::Jit(_), Work::Nest(nest)) => nest.flops(),
+                    (Kernel::Jit(_), _) => 0,
+                },
+                _ => 0,
+            },
+            bytes: *bytes,
+        };
+        self.calls.iter().zip(measured).zip(&self.bytes).map(timing).collect()
     }
 }
 

@@ -146,6 +146,13 @@ impl Nest {
         hash_key(self)
     }
 
+    /// Operations of the body over all points, those that guards leave out included.
+    pub fn flops(&self) -> u64 {
+        let counts = |e: &&Expr| matches!(e, Expr::Unary(..) | Expr::Binary(..) | Expr::Compare(..) | Expr::Select(..));
+        let each = self.body.iter().filter(counts).count() + usize::from(self.fold != Fold::None);
+        (self.extents.iter().product::<usize>() * each) as u64
+    }
+
     /// Whether some guard is left, so that a reduction may have no point.
     pub fn guarded(&self) -> bool {
         !self.guards.is_empty()
@@ -370,12 +377,17 @@ impl<'a, F: FnMut(NodeId) -> Source<'a>> Builder<'a, F> {
 
     /// Orders, merges and vectorizes the loops.
     pub fn finish(mut self, mut fold: Fold) -> Nest {
+        // Before vectors are chosen: three short axes may make a long one.
+        let mut outputs = self.outputs;
+        self.merge(&mut outputs, &mut None, &mut fold);
+        self.outputs = outputs;
         let vector = self.choose_vector(&fold);
         if let (Some(v), Some(p)) = (vector, self.padded)
             && v == p
         {
             self.pad(v);
         }
+        self.padded = None;
         let order = self.order(vector, &fold);
         self.renumber(&order, &mut fold);
         let mut outputs = order.iter().filter(|&&v| v < self.outputs).count();
@@ -542,7 +554,8 @@ impl<'a, F: FnMut(NodeId) -> Source<'a>> Builder<'a, F> {
         while b > 1 {
             b -= 1;
             let a = b - 1;
-            if b == *outputs || self.rigid(a, fold) || self.rigid(b, fold) {
+            let rows = self.padded.is_some_and(|p| p == a || p == b);
+            if b == *outputs || rows || self.rigid(a, fold) || self.rigid(b, fold) {
                 continue;
             }
             let extent = self.extents[b] as i64;
@@ -567,6 +580,7 @@ impl<'a, F: FnMut(NodeId) -> Source<'a>> Builder<'a, F> {
                 x.doubtful.remove(a);
             }
             *outputs -= usize::from(a < *outputs);
+            self.padded = self.padded.map(|p| p - usize::from(p > a));
             if let Some(v) = vector
                 && *v > a
             {

@@ -7,6 +7,7 @@
 use super::contract::{Contraction, Product};
 use super::layout::Layout;
 use super::nest::{Builder, Fold, Nest, Source};
+use super::windows::{self, Window};
 use crate::exec::ExecError;
 use crate::graph::{Atom, BinaryOp, DType, Equation, Graph, Guard, Index, Kind, NodeId, Op, ReduceOp, Role};
 
@@ -42,6 +43,8 @@ pub enum Work {
     Nest(Box<Nest>),
     /// A sum of products: its result, the factors in the order of the contraction, scratch.
     Contract(Box<Contraction>),
+    /// A reduction over windows of rows: its result, what is reduced, for some also the numbers of rows.
+    Window(Box<Window>),
     /// Zeros in the only slot.
     Zero,
     /// Draws in the only slot.
@@ -579,6 +582,13 @@ impl Scheduler<'_> {
         Some(Launch { work: Work::Contract(Box::new(contraction)), slots, label: node.label.clone() })
     }
 
+    /// Whether the tensors of a window reduction have the elements that its kernel takes them for.
+    fn types_fit(&self, window: &Window, id: NodeId, reads: &[NodeId]) -> bool {
+        let int = |t: NodeId| self.graph.node(t).dtype == DType::Int;
+        let arg = matches!(window.fold, windows::Fold::ArgMax | windows::Fold::ArgMin);
+        int(id) == arg && !int(reads[0]) && reads.get(1).is_none_or(|&t| int(t))
+    }
+
     fn lower_node(&self, id: NodeId, launches: &mut Vec<Launch>) -> Result<(), ExecError> {
         let node = self.graph.node(id);
         let (buffer, layout) = self.place(id);
@@ -605,6 +615,15 @@ impl Scheduler<'_> {
                     && let Some(launch) = self.contraction(id, e)
                 {
                     launches.push(launch);
+                    return Ok(());
+                }
+                let found =
+                    Window::recognize(e, matches!(node.kind, Kind::Arg(_)), &node.shape, layout, |t| &self.place(t).1);
+                if let Some((window, reads)) = found
+                    && self.types_fit(&window, id, &reads)
+                {
+                    let slots = std::iter::once(*buffer).chain(reads.iter().map(|&t| self.place(t).0)).collect();
+                    launches.push(Launch { work: Work::Window(Box::new(window)), slots, label });
                     return Ok(());
                 }
                 let mut slots = vec![*buffer];

@@ -202,7 +202,7 @@ fn profile(g: &Graph) -> Vec<(f64, String)> {
     }
     let feed = Feed { data, ..Feed::default() };
     p.run(&feed, m.as_mut()).unwrap();
-    let names: Vec<String> = p.text.lines().map(str::to_owned).collect();
+    let names: Vec<String> = p.describe().lines().map(str::to_owned).collect();
     let mut least = vec![f64::INFINITY; p.calls.len()];
     for _ in 0..10 {
         for (i, least) in least.iter_mut().enumerate() {

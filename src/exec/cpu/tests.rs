@@ -699,3 +699,35 @@ fn contractions_are_recognized() {
         }
     }
 }
+
+#[test]
+fn launches_are_measured_when_asked() {
+    let mut g = G::default();
+    let (x, w) = (g.data("x", &[16, 3, 4, 4]), g.param("w", &[5, 3, 1, 1]));
+    let y = g.conv(x, w, 1, 0, 1);
+    let z = g.0.unary(UnaryOp::Tanh, y);
+    g.out(z);
+    let cpu = Cpu::new();
+    let mut program = cpu.compile(&g.0).unwrap();
+    let values = inputs(&g.0, 1);
+    let mut memory = cpu.memory();
+    memory.set("w", &values["w"]);
+    let feed = Feed { data: vec![("x", &values["x"])], ..Feed::default() };
+    program.run(&feed, memory.as_mut()).unwrap();
+    assert_eq!(program.timings(), []);
+    program.measure(true);
+    for _ in 0..3 {
+        program.run(&feed, memory.as_mut()).unwrap();
+    }
+    let timings = program.timings();
+    let lines: Vec<String> = program.describe().lines().map(str::to_owned).collect();
+    assert_eq!(timings.len() + 1, lines.len());
+    assert!(timings.iter().zip(&lines).all(|(t, l)| l.starts_with(&t.kernel) && l.ends_with(&t.label)));
+    assert!(timings.iter().all(|t| t.calls == 3 && t.nanoseconds > 0));
+    // 15 weights for each of 256 places, multiplied and added.
+    assert_eq!(timings[0].flops, 2 * 15 * 256);
+    // In place.
+    assert_eq!(timings[1].bytes, 5 * 256 * 4);
+    program.measure(false);
+    assert_eq!(program.timings(), []);
+}

@@ -39,6 +39,7 @@ impl<'a> Elab<'a, '_> {
         match v {
             Value::Op(_)
             | Value::None
+            | Value::Zeros
             | Value::Item(_)
             | Value::Builtin(_)
             | Value::Lambda(_)
@@ -60,6 +61,8 @@ impl<'a> Elab<'a, '_> {
                 Some(x) => self.zeros_like(x, span),
                 None => Ok(Value::None),
             },
+            // Its shape is that of its siblings.
+            Value::Zeros => Ok(Value::Zeros),
             // A declaration without parameters gives an operation.
             Value::Item(item) if item.decl.params().iter().all(|p| p.default.is_some()) => {
                 let op = self.call_item(item, Vec::new(), span)?;
@@ -75,18 +78,13 @@ impl<'a> Elab<'a, '_> {
                 self.call_value(f, args, span)
             }
             Value::Case(cases) => {
-                let only_none = cases.iter().all(|(_, v)| matches!(v, Value::None));
-                let f = f.clone();
-                self.each_case(&f, span, &mut |el, f| match f {
-                    // Its shape is that of its siblings.
-                    Value::None if !only_none => Ok(Value::None),
-                    f => el.apply(f, inputs.clone(), span),
-                })
+                let f = Value::Case(cases.clone());
+                self.each_case(&f, span, &mut |el, f| el.apply(f, inputs.clone(), span))
             }
             Value::Op(op) => {
                 let op = op.clone();
                 if self.checking() && self.templates.get(&*op.place.owner).is_some_and(|t| t.applied.is_none()) {
-                    let shapes = self.known_shapes(&inputs);
+                    let shapes = self.example(&dims_of(&inputs)).and_then(|a| self.example_shapes(&inputs, &a));
                     if let Some(t) = self.templates.get_mut(&*op.place.owner) {
                         t.applied = shapes;
                     }
@@ -257,13 +255,14 @@ impl<'a> Elab<'a, '_> {
     pub(crate) fn as_tensor(&mut self, v: Value<'a>, span: Span) -> R<Value<'a>> {
         match v {
             Value::Tensor(_) | Value::Case(_) | Value::Poison => Ok(v),
-            Value::None => self.fail(
-                Diagnostic::new(&codes::SHAPE, span, "`none` has no shape here")
-                    .here("nothing tells how many zeros these are")
-                    .help(
-                        "`none` stands among alternatives that have a shape, or in a sum or concatenation with others",
-                    ),
-            ),
+            Value::None | Value::Zeros => {
+                self.require(Num::Bool(false), span, |_, _| {
+                    Diagnostic::new(&codes::SHAPE, span, "`none` has no shape here")
+                        .here("nothing tells how many zeros these are")
+                        .help("`none` stands among alternatives that have a shape, or in a sum or concatenation with others")
+                })?;
+                Ok(Value::Poison)
+            }
             other => self.fail(
                 Diagnostic::new(&codes::WRONG_TYPE, span, format!("expected a tensor, found {}", other.kind()))
                     .here("not a tensor"),
@@ -287,4 +286,13 @@ impl<'a> Elab<'a, '_> {
             other => Ok(other.clone()),
         }
     }
+}
+
+/// All extents of the tensors among values.
+pub(super) fn dims_of(values: &[Value]) -> Vec<Num> {
+    let tensors = values.iter().filter_map(|v| match v {
+        Value::Tensor(t) => Some(&t.dims),
+        _ => None,
+    });
+    tensors.flatten().copied().collect()
 }

@@ -145,12 +145,24 @@ impl<'a> Elab<'a, '_> {
                 let Some(xs) = self.elements(&inputs[0], span)? else { return Ok(Value::Poison) };
                 let mut out = Vec::new();
                 for x in xs.iter() {
-                    let Value::Tensor(t) = &x.value else { continue };
-                    let read = self.reads.get(&t.id).copied().unwrap_or(Num::Bool(false));
-                    let loose = self.syms.not(read);
-                    let when = self.syms.and(x.when, loose);
-                    if when != Num::Bool(false) {
-                        out.push(Element { when, value: x.value.clone(), index: x.index });
+                    // One of several kinds of tensor is several elements, of which one is there.
+                    let cases = match &x.value {
+                        Value::Case(cases) => cases.to_vec(),
+                        v => vec![(Num::Bool(true), v.clone())],
+                    };
+                    for (c, value) in cases {
+                        let t = match &value {
+                            Value::Tensor(t) => t,
+                            Value::Poison => return Ok(Value::Poison),
+                            _ => continue,
+                        };
+                        let read = self.reads.get(&t.id).map_or(Num::Bool(false), |r| self.syms.any(r));
+                        let loose = self.syms.not(read);
+                        let there = self.syms.and(x.when, c);
+                        let when = self.syms.and(there, loose);
+                        if when != Num::Bool(false) {
+                            out.push(Element { when, value, index: x.index });
+                        }
                     }
                 }
                 Ok(Value::List(Rc::new(out)))

@@ -9,7 +9,7 @@ use crate::sema::sym::{Assignment, Cmp, Num};
 use crate::syntax::ast::{self, ArchKind, Dim, Expr, ExprKind, ParamKind, TypeKind};
 
 use super::super::value::{Builtin, Decl, Home, Item, OpKind, Place, Scope, Value};
-use super::{Call, Elab, Halt, MAX_CALLS, R, Stamp, Template};
+use super::{Arg, Call, Elab, Halt, MAX_CALLS, R, Stamp, Template};
 
 /// An argument with its name and place.
 #[derive(Clone, Debug)]
@@ -133,7 +133,7 @@ impl<'a> Elab<'a, '_> {
                 }
                 self.deeper("a function", span, String::new(), |el| el.eval(l.body, &mut scope))
             }
-            Value::Op(_) | Value::None => {
+            Value::Op(_) | Value::None | Value::Zeros => {
                 let inputs = args.into_iter().map(|a| a.value).collect();
                 self.apply(f, inputs, span)
             }
@@ -156,9 +156,9 @@ impl<'a> Elab<'a, '_> {
         }
         let params = item.decl.params();
         let tensors: Vec<&'a ast::Param> = params.iter().filter(|p| matches!(p.kind, ParamKind::Tensor(_))).collect();
-        let first_is_tensor = args
-            .first()
-            .is_some_and(|a| a.name.is_none() && (a.value.is_tensor_like() || matches!(a.value, Value::None)));
+        let first_is_tensor = args.first().is_some_and(|a| {
+            a.name.is_none() && (a.value.is_tensor_like() || matches!(a.value, Value::None | Value::Zeros))
+        });
         let named_tensor = args.iter().any(|a| a.name.is_some_and(|n| tensors.iter().any(|t| t.name.name == n.name)));
         let direct = tensors.is_empty() || first_is_tensor || named_tensor;
         let places: Vec<(Option<&ast::Ident>, Span)> = args.iter().map(|a| (a.name, a.span)).collect();
@@ -202,7 +202,8 @@ impl<'a> Elab<'a, '_> {
             (Value::Num(Num::Float(_) | Num::Sym(_)), "float") => true,
             (Value::Num(Num::Bool(_) | Num::Sym(_)), "bool") => true,
             (Value::Str(_), "string") | (Value::List(_), "list") => true,
-            (Value::Op(_) | Value::Item(_) | Value::Builtin(_) | Value::None | Value::Lambda(_), "op") => true,
+            (Value::Op(_) | Value::Item(_) | Value::Builtin(_) | Value::Lambda(_), "op") => true,
+            (Value::None | Value::Zeros, "op") => true,
             (_, "int" | "float" | "bool" | "string" | "list" | "op") => false,
             _ => true,
         };
@@ -278,6 +279,7 @@ impl<'a> Elab<'a, '_> {
                     let d = el.placed(*d);
                     Err(Halt::Error(Box::new(d)))
                 }
+                Err(Halt::Nowhere) => Ok(Value::Poison),
                 r => r,
             }
         })
@@ -375,24 +377,14 @@ impl<'a> Elab<'a, '_> {
         let stamp = self.new_stamp();
         self.stamps_of.entry(self.place.owner.to_string()).or_default().insert(path.to_string());
         if self.checking() && !self.templates.contains_key(&*path) {
-            let args = a
-                .params
-                .iter()
-                .filter(|p| !matches!(p.kind, ParamKind::Tensor(_)))
-                .filter_map(|p| match scope.find(&p.name.name).map(|v| &v.value) {
-                    Some(Value::Num(n)) if n.is_known() => Some((p.name.name.clone(), *n)),
-                    _ => None,
-                })
-                .collect();
-            let shapes = self.known_shapes(inputs).unwrap_or_default();
-            let declared = match item.home {
-                Home::Module => self.program.lookup(item.scope.module, &a.name.name),
-                Home::Ahead(..) | Home::Here => None,
-            };
-            let template = Template { item: declared, args, inputs: shapes, applied: None };
+            let template = self.template(item, a, inputs, scope);
             self.templates.insert(path.to_string(), template);
         }
-        let place = Place { path: path.clone(), owner: path.clone(), stamp, presence: item.presence };
+        let presence = match self.templates.get(&*path) {
+            Some(t) if !t.lasting => self.cond,
+            _ => item.presence,
+        };
+        let place = Place { path: path.clone(), owner: path.clone(), stamp, presence };
         let old = std::mem::replace(&mut self.place, place);
         let r = self.at_site(&path, |el| {
             if !el.dry {
@@ -417,6 +409,44 @@ impl<'a> Elab<'a, '_> {
             self.pending.insert(stamp, self.stamps.len() - 1);
         }
         r
+    }
+
+    /// How a motif is stamped in a candidate that comes here.
+    fn template(&mut self, item: &Item<'a>, a: &'a ast::Arch, inputs: &[Value<'a>], scope: &Scope<'a>) -> Template {
+        let scalars: Vec<(&str, Value<'a>)> = a
+            .params
+            .iter()
+            .filter(|p| !matches!(p.kind, ParamKind::Tensor(_)))
+            .map(|p| (p.name.name.as_str(), scope.find(&p.name.name).map_or(Value::Poison, |v| v.value.clone())))
+            .collect();
+        let mut of = super::apply::dims_of(inputs);
+        of.extend(scalars.iter().filter_map(|(_, v)| match v {
+            Value::Num(n) => Some(*n),
+            _ => None,
+        }));
+        let example = self.example(&of);
+        let unknown = Assignment::new();
+        let at = example.as_ref().unwrap_or(&unknown);
+        let args = scalars.iter().filter_map(|(name, v)| {
+            let arg = match v {
+                Value::Num(n) => Arg::Num(self.syms.eval(*n, at)?),
+                Value::Str(t) => Arg::Text(t.to_string()),
+                _ => return None,
+            };
+            Some((name.to_string(), arg))
+        });
+        let item = match item.home {
+            Home::Module => self.program.lookup(item.scope.module, &a.name.name),
+            Home::Ahead(..) | Home::Here => None,
+        };
+        let simple = |v: &Value<'a>| matches!(v, Value::Num(_) | Value::Str(_) | Value::Poison);
+        Template {
+            item,
+            args: args.collect(),
+            inputs: self.example_shapes(inputs, at).unwrap_or_default(),
+            applied: None,
+            lasting: example.is_some() && scalars.iter().all(|(_, v)| simple(v)),
+        }
     }
 
     /// The first use of an operation that a motif gave has the stamp's site; later ones are stamps of their own.

@@ -83,7 +83,7 @@ impl<'a> Elab<'a, '_> {
             Value::Tuple(t) => t.iter().flat_map(|v| self.given(v)).collect(),
             Value::Num(n) => vec![self.syms.show(*n)],
             Value::Str(s) => vec![s.to_string()],
-            Value::None => vec!["none".to_string()],
+            Value::None | Value::Zeros => vec!["none".to_string()],
             other => vec![other.kind().to_string()],
         }
     }
@@ -175,7 +175,7 @@ impl<'a> Elab<'a, '_> {
             }
             return Ok(value.clone());
         }
-        if self.dry {
+        if self.dry && !self.lasts(&d.owner) {
             return Ok(first_of(&d.domain));
         }
         let Mode::Build { oracle, .. } = &mut self.mode else { unreachable!("decisions are taken in build mode") };
@@ -183,9 +183,20 @@ impl<'a> Elab<'a, '_> {
         if !d.domain.contains(&value) {
             return Err(Halt::Illegal(Box::new(d), value));
         }
-        self.decided_at.insert(d.name.clone(), (self.decided.len(), self.place.stamp));
+        // A dry run is not a use.
+        let stamp = if self.dry { u32::MAX } else { self.place.stamp };
+        self.decided_at.insert(d.name.clone(), (self.decided.len(), stamp));
         self.decided.push((d, value.clone()));
         Ok(value)
+    }
+
+    /// Whether decisions of an owner that a dry run comes to are there in every candidate: those of a motif are, if it is
+    /// declared outside.
+    fn lasts(&self, owner: &str) -> bool {
+        !self.dry_in.iter().any(|o| **o == *owner)
+            && self.known.and_then(|known| known.get(owner)).is_some_and(|t| {
+                t.lasting && (t.item.is_some() || self.motifs.iter().any(|(path, _)| **path == *owner))
+            })
     }
 
     // ---- alternatives ----
@@ -220,6 +231,11 @@ impl<'a> Elab<'a, '_> {
                     })?;
                     cases.push((c, v));
                 }
+                if cases.iter().any(|(_, v)| !matches!(v, Value::None | Value::Poison)) {
+                    for (_, v) in cases.iter_mut().filter(|(_, v)| matches!(v, Value::None)) {
+                        *v = Value::Zeros;
+                    }
+                }
                 self.merge(Split::Options(d), cases, span)
             }
             Made::Taken(choice) => {
@@ -228,15 +244,17 @@ impl<'a> Elab<'a, '_> {
                 if !matches!(v, Value::None) {
                     return Ok(v);
                 }
-                // `none` has the shape of a sibling.
-                let Some(j) = alts.iter().position(|a| !matches!(a.value.kind, ExprKind::None)) else { return Ok(v) };
-                let sibling = self.dry_run(|el| el.alternative(&alts[j], short, &labels[j], s))?;
-                match sibling {
-                    Value::Op(_) | Value::Item(_) | Value::Builtin(_) | Value::Lambda(_) => {
-                        Ok(self.op(OpKind::ZerosLike(sibling), alts[i].span))
+                // `none` has the shape of the first sibling that has one.
+                for (j, sibling) in alts.iter().enumerate().filter(|(_, a)| !matches!(a.value.kind, ExprKind::None)) {
+                    match self.dry_run(|el| el.alternative(sibling, short, &labels[j], s))? {
+                        Value::None => {}
+                        op @ (Value::Op(_) | Value::Item(_) | Value::Builtin(_) | Value::Lambda(_)) => {
+                            return Ok(self.op(OpKind::ZerosLike(op), alts[i].span));
+                        }
+                        other => return self.zeros_like(&other, alts[i].span),
                     }
-                    other => self.zeros_like(&other, alts[i].span),
                 }
+                Ok(v)
             }
         }
     }

@@ -7,14 +7,28 @@ use crate::base::Span;
 use crate::diag::{Diagnostic, codes};
 use crate::graph::{BinaryOp, DType, Equation, Index, Kind, Node, NodeId, Op, UnaryOp, Val};
 use crate::sema::prim::{self, PrimCtx, Scalar};
-use crate::sema::sym::{Assignment, Num};
+use crate::sema::sym::{Assignment, Num, Proof};
 use crate::syntax::ast::{self, BinOp, Dim, ParamKind, PrimStmt};
 
 use super::super::value::{Element, Scope, Tensor, Value};
 use super::{Elab, R};
 
-/// Tensors with the conditions under which they are there.
-type Parts = Vec<(Num, Rc<Tensor>)>;
+/// A tensor that may be part of a sum or concatenation.
+struct Part {
+    /// When it is there.
+    there: Num,
+    /// When it is there and not `none`: then it has a say in the shape.
+    counts: Num,
+    tensor: Rc<Tensor>,
+}
+
+/// What a sum or concatenation is made of.
+#[derive(Default)]
+struct Parts {
+    parts: Vec<Part>,
+    /// When there are `none`s without a shape.
+    bare: Option<Num>,
+}
 
 impl<'a> Elab<'a, '_> {
     /// A primitive on tensors; its scalar arguments and extents are bound in the scope.
@@ -234,9 +248,9 @@ impl<'a> Elab<'a, '_> {
         self.sum_tensors(&list, span)
     }
 
-    /// Expands elements that are one of several tensors, and drops `none`s without a shape.
+    /// Expands elements that are one of several tensors, and sets `none`s without a shape apart. `None` after an error.
     fn parts(&mut self, xs: &[Element<'a>], span: Span) -> R<Option<Parts>> {
-        let mut out = Vec::new();
+        let mut out = Parts::default();
         for x in xs {
             if !self.collect(x.when, &x.value, &mut out, span)? {
                 return Ok(None);
@@ -246,18 +260,23 @@ impl<'a> Elab<'a, '_> {
     }
 
     /// The tensors that a value may be, with their conditions; false after an error.
-    fn collect(&mut self, when: Num, v: &Value<'a>, out: &mut Vec<(Num, Rc<Tensor>)>, span: Span) -> R<bool> {
+    fn collect(&mut self, there: Num, v: &Value<'a>, out: &mut Parts, span: Span) -> R<bool> {
         match v {
-            _ if when == Num::Bool(false) => Ok(true),
-            Value::None => Ok(true),
+            _ if there == Num::Bool(false) => Ok(true),
+            Value::None | Value::Zeros => {
+                out.bare = Some(self.syms.or(out.bare.unwrap_or(Num::Bool(false)), there));
+                Ok(true)
+            }
             Value::Tensor(t) => {
-                out.push((when, t.clone()));
+                let solid = self.syms.not(t.none);
+                let counts = self.syms.and(there, solid);
+                out.parts.push(Part { there, counts, tensor: t.clone() });
                 Ok(true)
             }
             Value::Case(cases) => {
                 for (c, v) in cases.iter() {
-                    let when = self.syms.and(when, *c);
-                    if !self.collect(when, v, out, span)? {
+                    let there = self.syms.and(there, *c);
+                    if !self.collect(there, v, out, span)? {
                         return Ok(false);
                     }
                 }
@@ -268,29 +287,49 @@ impl<'a> Elab<'a, '_> {
         }
     }
 
-    fn require_any(&mut self, parts: &[(Num, Rc<Tensor>)], what: &str, span: Span) -> R<()> {
-        let any = parts.iter().fold(Num::Bool(false), |a, (c, _)| self.syms.or(a, *c));
+    /// Requires a part, and says when one has a shape.
+    fn require_any(&mut self, xs: &Parts, what: &str, span: Span) -> R<Num> {
+        let shaped = xs.parts.iter().fold(Num::Bool(false), |a, p| self.syms.or(a, p.there));
+        let any = self.syms.or(shaped, xs.bare.unwrap_or(Num::Bool(false)));
         self.require(any, span, |_, _| {
-            Diagnostic::new(&codes::EMPTY_CHOICE, span, format!("a {what} of no tensors"))
-                .here("the list may be empty")
-                .help("choose at least one (`choose 1.. from xs`), or handle `len(xs) == 0`")
-        })
+            let d = Diagnostic::new(&codes::EMPTY_CHOICE, span, format!("a {what} of no tensors"));
+            if xs.parts.is_empty() {
+                return d.here("the list is empty");
+            }
+            d.here("the list may be empty").help("choose at least one (`choose 1.. from xs`), or handle `len(xs) == 0`")
+        })?;
+        Ok(shaped)
     }
 
-    /// The extent that those of the present parts have; each must have it.
-    fn common_dim(&mut self, parts: &[(Num, Rc<Tensor>)], axis: usize, what: &str, span: Span) -> R<Num> {
-        let last = parts[parts.len() - 1].1.dims[axis];
-        let mut d = last;
-        for (c, t) in parts[..parts.len() - 1].iter().rev() {
-            d = self.syms.select(*c, t.dims[axis], d);
+    /// The tensor where there are parts with a shape, `none` where all that there is has none.
+    fn where_shaped(&mut self, xs: &Parts, shaped: Num, v: Value<'a>) -> Value<'a> {
+        if xs.bare.is_none() || self.syms.prove(self.cond, shaped) == Proof::Holds {
+            return v;
         }
-        for i in 1..parts.len() {
-            let (c, t) = (parts[i].0, parts[i].1.clone());
+        let other = self.syms.not(shaped);
+        Value::Case(Rc::new(vec![(shaped, v), (other, Value::None)]))
+    }
+
+    /// The extent of the first part that is there and not `none`; where all are `none`, of the first that is there.
+    fn first_dim(&mut self, parts: &[Part], axis: usize) -> Num {
+        let mut chain: Vec<(Num, Num)> = parts.iter().map(|p| (p.counts, p.tensor.dims[axis])).collect();
+        let solid = parts.iter().fold(Num::Bool(false), |a, p| self.syms.or(a, p.counts));
+        if solid != Num::Bool(true) {
+            let zeros = parts.iter().filter(|p| p.tensor.none != Num::Bool(false));
+            chain.extend(zeros.map(|p| (p.there, p.tensor.dims[axis])));
+        }
+        let mut chain = chain.into_iter().filter(|(c, _)| *c != Num::Bool(false)).rev();
+        let last = chain.next().map_or(parts[0].tensor.dims[axis], |(_, d)| d);
+        chain.fold(last, |d, (c, x)| self.syms.select(c, x, d))
+    }
+
+    /// The extent that the parts have; each that is not `none` must have it.
+    fn common_dim(&mut self, parts: &[Part], axis: usize, what: &str, span: Span) -> R<Num> {
+        for (i, p) in parts.iter().enumerate().skip(1) {
             // Compare with the nearest earlier part, which by induction agrees with the rest.
-            for j in (0..i).rev() {
-                let (c0, t0) = (parts[j].0, parts[j].1.clone());
-                let both = self.syms.and(c, c0);
-                let what = what.to_string();
+            for q in parts[..i].iter().rev() {
+                let both = self.syms.and(p.counts, q.counts);
+                let (t, t0) = (&p.tensor, &q.tensor);
                 let r = self.under(both, |el| {
                     if el.cond == Num::Bool(false) {
                         return Ok(());
@@ -299,7 +338,7 @@ impl<'a> Elab<'a, '_> {
                         let (sa, sb) = (el.shape_text(&t0.dims, a), el.shape_text(&t.dims, a));
                         let mut d = Diagnostic::new(&codes::SHAPE, span, format!("{what} of tensors with different shapes: {sa} and {sb}"))
                             .here(format!("the shapes differ in dimension {axis}"));
-                        let (oa, ob) = (el.origin(&t0, a), el.origin(&t, a));
+                        let (oa, ob) = (el.origin(t0, a), el.origin(t, a));
                         if oa != ob {
                             d = d.label(oa, format!("this has the shape {sa}")).label(ob, format!("this has the shape {sb}"));
                         }
@@ -307,20 +346,21 @@ impl<'a> Elab<'a, '_> {
                     })
                 });
                 r?;
-                if c0 == Num::Bool(true) {
+                if q.counts == Num::Bool(true) {
                     break;
                 }
             }
         }
-        Ok(d)
+        Ok(self.first_dim(parts, axis))
     }
 
-    fn require_one_rank(&mut self, parts: &[(Num, Rc<Tensor>)], what: &str, span: Span) -> R<usize> {
-        let rank = parts[0].1.dims.len();
-        if let Some((_, t)) = parts.iter().find(|(_, t)| t.dims.len() != rank) {
+    fn require_one_rank(&mut self, parts: &[Part], what: &str, span: Span) -> R<usize> {
+        let first = &parts[0].tensor;
+        let rank = first.dims.len();
+        if let Some(t) = parts.iter().map(|p| &p.tensor).find(|t| t.dims.len() != rank) {
             let none = Assignment::new();
-            let (a, b) = (self.shape_text(&parts[0].1.dims, &none), self.shape_text(&t.dims, &none));
-            let (oa, ob) = (self.origin(&parts[0].1, &none), self.origin(t, &none));
+            let (a, b) = (self.shape_text(&first.dims, &none), self.shape_text(&t.dims, &none));
+            let (oa, ob) = (self.origin(first, &none), self.origin(t, &none));
             return self.fail(
                 Diagnostic::new(&codes::SHAPE, span, format!("{what} of tensors of different ranks: {a} and {b}"))
                     .here("the ranks differ")
@@ -332,27 +372,18 @@ impl<'a> Elab<'a, '_> {
     }
 
     pub(crate) fn sum_tensors(&mut self, xs: &[Element<'a>], span: Span) -> R<Value<'a>> {
-        let Some(parts) = self.parts(xs, span)? else { return Ok(Value::Poison) };
+        let Some(xs) = self.parts(xs, span)? else { return Ok(Value::Poison) };
+        let shaped = self.require_any(&xs, "sum", span)?;
+        let parts = &xs.parts;
         if parts.is_empty() {
-            if xs.iter().any(|x| matches!(x.value, Value::None)) {
-                return Ok(Value::None);
-            }
-            return self
-                .fail(Diagnostic::new(&codes::EMPTY_CHOICE, span, "a sum of no tensors").here("the list is empty"));
+            return Ok(Value::None);
         }
-        self.require_any(&parts, "sum", span)?;
-        let rank = self.require_one_rank(&parts, "a sum", span)?;
-        let dims = (0..rank).map(|i| self.common_dim(&parts, i, "a sum", span)).collect::<R<Vec<_>>>()?;
-        let mut none = Num::Bool(true);
-        for (c, t) in &parts {
-            let absent = self.syms.not(*c);
-            let gone = self.syms.or(absent, t.none);
-            none = self.syms.and(none, gone);
-            self.read(t, *c);
-        }
+        let rank = self.require_one_rank(parts, "a sum", span)?;
+        let dims = (0..rank).map(|i| self.common_dim(parts, i, "a sum", span)).collect::<R<Vec<_>>>()?;
+        let none = self.read_all(parts);
         if self.emitting() {
             let present: Vec<Rc<Tensor>> =
-                parts.iter().filter(|(_, t)| t.none != Num::Bool(true)).map(|(_, t)| t.clone()).collect();
+                parts.iter().filter(|p| p.counts != Num::Bool(false)).map(|p| p.tensor.clone()).collect();
             if let [one] = present.as_slice() {
                 return Ok(self.renamed(one));
             }
@@ -372,7 +403,18 @@ impl<'a> Elab<'a, '_> {
         }
         let mut t = Tensor::clone(&*self.tensor(dims, None, false, span));
         t.none = none;
-        Ok(Value::Tensor(Rc::new(t)))
+        Ok(self.where_shaped(&xs, shaped, Value::Tensor(Rc::new(t))))
+    }
+
+    /// Notes that the parts are read; the result says when none of them counts.
+    fn read_all(&mut self, parts: &[Part]) -> Num {
+        let mut none = Num::Bool(true);
+        for p in parts {
+            let gone = self.syms.not(p.counts);
+            none = self.syms.and(none, gone);
+            self.read(&p.tensor, p.there);
+        }
+        none
     }
 
     /// The same node as another tensor: what an operation gives is new, whether or not it computes anything.
@@ -383,49 +425,38 @@ impl<'a> Elab<'a, '_> {
     // ---- concatenation and splitting ----
 
     pub(crate) fn concat_tensors(&mut self, xs: &[Element<'a>], axis: i64, span: Span) -> R<Value<'a>> {
-        let Some(parts) = self.parts(xs, span)? else { return Ok(Value::Poison) };
+        let Some(xs) = self.parts(xs, span)? else { return Ok(Value::Poison) };
+        let shaped = self.require_any(&xs, "concatenation", span)?;
+        let parts = &xs.parts;
         if parts.is_empty() {
-            if xs.iter().any(|x| matches!(x.value, Value::None)) {
-                return Ok(Value::None);
-            }
-            return self.fail(
-                Diagnostic::new(&codes::EMPTY_CHOICE, span, "a concatenation of no tensors").here("the list is empty"),
-            );
+            return Ok(Value::None);
         }
-        self.require_any(&parts, "concatenation", span)?;
-        let rank = self.require_one_rank(&parts, "a concatenation", span)?;
+        let rank = self.require_one_rank(parts, "a concatenation", span)?;
         let axis = self.axis(axis, rank, span)?;
         let mut dims = Vec::new();
-        let mut none = Num::Bool(true);
-        for (c, t) in &parts {
-            let absent = self.syms.not(*c);
-            let gone = self.syms.or(absent, t.none);
-            none = self.syms.and(none, gone);
-            self.read(t, *c);
-        }
+        let none = self.read_all(parts);
         for i in 0..rank {
             if i != axis {
-                dims.push(self.common_dim(&parts, i, "a concatenation", span)?);
+                dims.push(self.common_dim(parts, i, "a concatenation", span)?);
                 continue;
             }
             let mut total = Num::Int(0);
-            for (c, t) in &parts {
-                let here = self.syms.not(t.none);
-                let here = self.syms.and(*c, here);
-                let d = self.syms.select(here, t.dims[i], Num::Int(0));
+            for p in parts {
+                let d = self.syms.select(p.counts, p.tensor.dims[i], Num::Int(0));
                 total = self.syms.add(total, d);
             }
             // At least one part is there, which the sum alone does not show.
-            let least = parts.iter().map(|(_, t)| self.syms.interval(t.dims[i]).0).min().unwrap_or(0);
+            let least = parts.iter().map(|p| self.syms.interval(p.tensor.dims[i]).0).min().unwrap_or(0);
             if least >= 1 && self.syms.interval(total).0 < least {
                 total = self.syms.extremum(true, &[total, Num::Int(least)]);
             }
             // Where all are `none` there are still zeros, of the first one's extent.
-            dims.push(self.syms.select(none, parts[0].1.dims[i], total));
+            let zeros = self.first_dim(parts, i);
+            dims.push(self.syms.select(none, zeros, total));
         }
         if self.emitting() {
             let present: Vec<Rc<Tensor>> =
-                parts.iter().filter(|(_, t)| t.none != Num::Bool(true)).map(|(_, t)| t.clone()).collect();
+                parts.iter().filter(|p| p.counts != Num::Bool(false)).map(|p| p.tensor.clone()).collect();
             if let [one] = present.as_slice() {
                 return Ok(self.renamed(one));
             }
@@ -443,7 +474,7 @@ impl<'a> Elab<'a, '_> {
         }
         let mut t = Tensor::clone(&*self.tensor(dims, None, false, span));
         t.none = none;
-        Ok(Value::Tensor(Rc::new(t)))
+        Ok(self.where_shaped(&xs, shaped, Value::Tensor(Rc::new(t))))
     }
 
     fn axis(&mut self, axis: i64, rank: usize, span: Span) -> R<usize> {

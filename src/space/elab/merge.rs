@@ -21,11 +21,20 @@ impl<'a> Elab<'a, '_> {
     /// One value that equals each case where its condition holds.
     pub(crate) fn merge(&mut self, split: Split, cases: Vec<(Num, Value<'a>)>, span: Span) -> R<Value<'a>> {
         let full = cases.len();
+        if self.checking() && !self.dry && !self.errors.is_empty() {
+            for (c, _) in cases.iter().filter(|(_, v)| matches!(v, Value::Poison)) {
+                let here = self.syms.and(self.cond, *c);
+                // What always fails says nothing about the rest.
+                if here != Num::Bool(true) {
+                    self.failed = self.syms.or(self.failed, here);
+                }
+            }
+        }
         let cases: Vec<(Num, Value<'a>)> =
             cases.into_iter().filter(|(c, v)| *c != Num::Bool(false) && !matches!(v, Value::Poison)).collect();
         // The shape of a lone `none` would be that of a sibling that failed.
         let failed = !self.errors.is_empty() && cases.len() < full;
-        if cases.is_empty() || (failed && cases.iter().all(|(_, v)| matches!(v, Value::None))) {
+        if cases.is_empty() || (failed && cases.iter().all(|(_, v)| matches!(v, Value::None | Value::Zeros))) {
             return Ok(Value::Poison);
         }
         if cases.iter().all(|(_, v)| same(v, &cases[0].1)) {
@@ -42,7 +51,7 @@ impl<'a> Elab<'a, '_> {
             .iter()
             .filter_map(|(c, v)| match v {
                 Value::Tensor(t) => Some((*c, Some(t.clone()))),
-                Value::None => Some((*c, None)),
+                Value::Zeros => Some((*c, None)),
                 _ => None,
             })
             .collect();
@@ -67,7 +76,17 @@ impl<'a> Elab<'a, '_> {
         }) {
             return self.merge_lists(split, &lists, span);
         }
-        Ok(Value::Case(Rc::new(cases)))
+        // Alternatives of different kinds stay apart, and zeros are like the first of those that have a shape.
+        let first = tensors.iter().find_map(|(_, t)| t.clone());
+        let mut apart = Vec::new();
+        for (c, v) in cases {
+            let v = match (v, &first) {
+                (Value::Zeros, Some(t)) => self.zeros_like(&Value::Tensor(t.clone()), span)?,
+                (v, _) => v,
+            };
+            apart.push((c, v));
+        }
+        Ok(Value::Case(Rc::new(apart)))
     }
 
     fn merge_nums(&mut self, split: Split, cases: &[(Num, Num)]) -> Num {
@@ -178,7 +197,7 @@ pub(crate) fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Num(x), Value::Num(y)) => x == y,
         (Value::Str(x), Value::Str(y)) => x == y,
-        (Value::None, Value::None) => true,
+        (Value::None, Value::None) | (Value::Zeros, Value::Zeros) => true,
         (Value::Builtin(x), Value::Builtin(y)) => x == y,
         (Value::Tensor(x), Value::Tensor(y)) => x.id == y.id,
         (Value::Op(x), Value::Op(y)) => Rc::ptr_eq(x, y),

@@ -40,6 +40,8 @@ pub(crate) const MAX_TURNS: i64 = 100_000;
 pub enum Halt {
     /// Something is wrong with the program.
     Error(Box<Diagnostic>),
+    /// No candidate comes here: nothing that is wrong from here on matters.
+    Nowhere,
     /// A `forbid` excludes this candidate.
     Forbidden(Span),
     /// The oracle has no answer: the next open decision.
@@ -89,17 +91,30 @@ pub struct CheckedRepeat {
     pub count: Option<String>,
 }
 
-/// How a motif was first stamped, so that one that a candidate does not reach can still be visited.
+/// How a motif was first stamped, so that one that a candidate does not reach can still be visited. What depends on
+/// decisions is as in one candidate that comes there; a motif's own decisions do not depend on it.
 #[derive(Clone, Debug)]
 pub struct Template {
     /// The motif, if a module declares it; another is met where its body is.
     pub item: Option<ItemRef>,
-    /// Scalar arguments by name, where they were all known.
-    pub args: Vec<(String, Num)>,
-    /// The shapes of its tensor inputs, where they were all known but for the batch.
+    /// Arguments that are numbers or texts, by name.
+    pub args: Vec<(String, Arg)>,
+    /// The shapes of its tensor inputs.
     pub inputs: Vec<Vec<i64>>,
     /// The shapes to which the operation that it gives was first applied.
     pub applied: Option<Vec<Vec<i64>>>,
+    /// Whether its decisions are there in every candidate. Not if it can only be visited where it is used, since an
+    /// argument is an operation or a list, say.
+    pub lasting: bool,
+}
+
+/// An argument of a motif.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Arg {
+    /// A number or a truth value.
+    Num(Num),
+    /// A text.
+    Text(String),
 }
 
 /// A use of a motif, for pictures and listings.
@@ -134,10 +149,14 @@ pub struct Elab<'a, 'o> {
     pub(crate) returned: Option<Value<'a>>,
     next_tensor: u32,
     next_stamp: u32,
-    /// When each tensor is read.
-    pub(crate) reads: HashMap<u32, Num>,
+    /// The circumstances in which each tensor is read.
+    pub(crate) reads: HashMap<u32, Vec<Num>>,
     /// Set while shapes only are wanted: nothing is emitted or recorded.
     pub(crate) dry: bool,
+    /// Owners in which the dry runs that are under way began: what they would decide there does not exist.
+    pub(crate) dry_in: Vec<Rc<str>>,
+    /// Build mode: what the check knows of motifs.
+    pub(crate) known: Option<&'a BTreeMap<String, Template>>,
     /// Set while decisions only are wanted: they are made, but nothing is emitted.
     pub(crate) silent: bool,
     /// Set while extents are evaluated: a division must be exact.
@@ -164,6 +183,8 @@ pub struct Elab<'a, 'o> {
     pub forbidden: Vec<(Num, Span)>,
     /// Levels of owners, from an earlier check.
     pub(crate) levels: BTreeMap<String, u32>,
+    /// Circumstances in which something failed that was reported: nothing is known of values there.
+    pub(crate) failed: Num,
     /// Set inside an operation that was declared with `share`.
     pub(crate) sharing: bool,
 }
@@ -193,6 +214,8 @@ impl<'a, 'o> Elab<'a, 'o> {
             next_stamp: 1,
             reads: HashMap::new(),
             dry: false,
+            dry_in: Vec::new(),
+            known: None,
             silent: false,
             exact: false,
             decisions: Vec::new(),
@@ -207,6 +230,7 @@ impl<'a, 'o> Elab<'a, 'o> {
             repeats: Vec::new(),
             forbidden: Vec::new(),
             levels: BTreeMap::new(),
+            failed: Num::Bool(false),
             sharing: false,
         }
     }
@@ -236,11 +260,21 @@ impl<'a, 'o> Elab<'a, 'o> {
     // ---- errors ----
 
     pub(crate) fn error<T>(&self, code: Code, span: Span, message: impl Into<String>) -> R<T> {
-        Err(Halt::Error(Box::new(Diagnostic::new(code, span, message))))
+        self.fail(Diagnostic::new(code, span, message))
     }
 
+    /// An error wherever the current code runs.
     pub(crate) fn fail<T>(&self, d: Diagnostic) -> R<T> {
+        if self.checking() && self.nowhere() {
+            return Err(Halt::Nowhere);
+        }
         Err(Halt::Error(Box::new(d)))
+    }
+
+    /// Whether certainly no candidate comes to the current code.
+    fn nowhere(&self) -> bool {
+        let vars: Vec<SymVar> = self.syms.support(self.cond).into_iter().collect();
+        self.cond == Num::Bool(false) || (!vars.is_empty() && self.syms.find(&vars, self.cond) == Some(None))
     }
 
     /// In check mode an error is recorded and evaluation goes on with a value that stands for anything.
@@ -250,6 +284,7 @@ impl<'a, 'o> Elab<'a, 'o> {
                 self.report(*d);
                 Ok(Value::Poison)
             }
+            Err(Halt::Nowhere) => Ok(Value::Poison),
             other => other,
         }
     }
@@ -304,7 +339,7 @@ impl<'a, 'o> Elab<'a, 'o> {
         if !self.checking() {
             return Ok(());
         }
-        let path = self.cond;
+        let path = self.unfailed();
         match self.syms.prove(path, condition) {
             Proof::Holds => Ok(()),
             Proof::Fails(a) => {
@@ -358,6 +393,18 @@ impl<'a, 'o> Elab<'a, 'o> {
         vars.iter().map(size).product::<f64>() <= MAX_COMBINATIONS as f64
     }
 
+    /// The condition of the current code without what failed before; all of it if nothing would be left.
+    fn unfailed(&mut self) -> Num {
+        if self.failed == Num::Bool(false) {
+            return self.cond;
+        }
+        let fine = self.syms.not(self.failed);
+        match self.syms.and(self.cond, fine) {
+            Num::Bool(false) => self.cond,
+            narrower => narrower,
+        }
+    }
+
     /// A counterexample in which a decision that does not exist, since another excludes it, has the value that a dry run
     /// gives it ([`choose::first_of`]), so that there is a candidate for it. `Some(None)` if there is none; `None` if there
     /// are too many combinations to tell.
@@ -379,21 +426,48 @@ impl<'a, 'o> Elab<'a, 'o> {
             if c.presence == Num::Bool(true) {
                 continue;
             }
-            let (presence, domain) = (c.presence, c.decision.domain.clone());
-            let pinned = match (&domain, choose::first_of(&domain)) {
-                (Domain::One { options, .. }, first) => {
-                    let at = domain.index_of(&first).unwrap_or(0);
-                    self.syms.is_option(d, at as u32, options.len() as u32)
-                }
-                (Domain::Subset { options, lo, .. }, _) => (0..options.len()).fold(Num::Bool(true), |all, k| {
-                    let m = self.syms.member(d, k as u32);
-                    let m = if k < *lo { m } else { self.syms.not(m) };
-                    self.syms.and(all, m)
-                }),
-                (Domain::Real { .. }, _) => continue,
-            };
+            let presence = c.presence;
+            let Some(pinned) = self.pinned(d) else { continue };
             let exists = self.syms.or(presence, pinned);
             real = self.syms.and(real, exists);
+        }
+    }
+
+    /// That a decision has the value which a dry run gives it: the first of what is there ([`choose::first_of`]).
+    fn pinned(&mut self, d: u32) -> Option<Num> {
+        let CheckedDecision { decision, available, .. } = &self.decisions[d as usize];
+        let (domain, available) = (decision.domain.clone(), available.clone());
+        match &domain {
+            Domain::One { options, .. } => {
+                // In order, with what `first_of` passes over last.
+                let first = domain.index_of(&choose::first_of(&domain)).unwrap_or(0);
+                let order = (first..options.len()).chain(0..first);
+                let (mut pinned, mut none_yet) = (Num::Bool(false), Num::Bool(true));
+                for k in order {
+                    let there = self.syms.and(none_yet, available[k]);
+                    let chosen = self.syms.is_option(d, k as u32, options.len() as u32);
+                    let chosen = self.syms.and(there, chosen);
+                    pinned = self.syms.or(pinned, chosen);
+                    let absent = self.syms.not(available[k]);
+                    none_yet = self.syms.and(none_yet, absent);
+                }
+                Some(pinned)
+            }
+            Domain::Subset { lo, .. } => {
+                let (mut pinned, mut before) = (Num::Bool(true), Num::Int(0));
+                for (k, there) in available.into_iter().enumerate() {
+                    let early = self.syms.cmp(Cmp::Lt, before, Num::Int(*lo as i64));
+                    let wanted = self.syms.and(early, there);
+                    let m = self.syms.member(d, k as u32);
+                    let other = self.syms.not(m);
+                    let agrees = self.syms.select(wanted, m, other);
+                    pinned = self.syms.and(pinned, agrees);
+                    let one = self.syms.select(there, Num::Int(1), Num::Int(0));
+                    before = self.syms.add(before, one);
+                }
+                Some(pinned)
+            }
+            Domain::Real { .. } => None,
         }
     }
 
@@ -527,9 +601,12 @@ impl<'a, 'o> Elab<'a, 'o> {
     }
 
     fn mark(&mut self, id: u32, c: Num) {
-        let old = self.reads.get(&id).copied().unwrap_or(Num::Bool(false));
-        let new = self.syms.or(old, c);
-        self.reads.insert(id, new);
+        let reads = self.reads.entry(id).or_default();
+        if c == Num::Bool(true) {
+            *reads = vec![c];
+        } else if reads.last().is_none_or(|r| *r != c && *r != Num::Bool(true)) {
+            reads.push(c);
+        }
     }
 
     pub(crate) fn new_stamp(&mut self) -> u32 {
@@ -560,7 +637,9 @@ impl<'a, 'o> Elab<'a, 'o> {
     /// Runs `f` for shapes only.
     pub(crate) fn dry_run<T>(&mut self, f: impl FnOnce(&mut Self) -> R<T>) -> R<T> {
         let old = std::mem::replace(&mut self.dry, true);
+        self.dry_in.push(self.place.owner.clone());
         let r = f(self);
+        self.dry_in.pop();
         self.dry = old;
         r
     }
@@ -573,17 +652,55 @@ impl<'a, 'o> Elab<'a, 'o> {
         r
     }
 
-    /// The extents of tensors if they are known but for the batch, which counts as 2.
-    pub(crate) fn known_shapes(&self, inputs: &[Value<'a>]) -> Option<Vec<Vec<i64>>> {
+    /// A candidate that comes to the current code, as far as `of` depends on decisions; `None` if none is found easily.
+    pub(crate) fn example(&mut self, of: &[Num]) -> Option<Assignment> {
+        let mut vars = self.syms.support(self.cond);
+        for &n in of {
+            vars.extend(self.syms.support(n));
+        }
+        let mut a = Assignment::new();
+        for &v in &vars {
+            let (SymVar::Option(d) | SymVar::Member(d, _)) = v;
+            let domain = &self.decisions[d as usize].decision.domain;
+            let value = match (v, domain) {
+                (SymVar::Member(_, k), Domain::Subset { lo, .. }) => u32::from((k as usize) < *lo),
+                _ => domain.index_of(&choose::first_of(domain)).unwrap_or(0) as u32,
+            };
+            a.insert(v, value);
+        }
+        for c in self.syms.conjuncts(self.cond) {
+            if let Some((d, holds)) = self.syms.literal(c) {
+                let at = holds.iter().position(|h| *h)?;
+                let now = a.entry(SymVar::Option(d)).or_insert(0);
+                if !holds[*now as usize] {
+                    *now = at as u32;
+                }
+            } else if let Some((d, k)) = self.syms.membership(c) {
+                a.insert(SymVar::Member(d, k), 1);
+            }
+        }
+        let fits = |el: &Self, a: &Assignment| {
+            el.syms.feasible(a) && matches!(el.syms.eval(el.cond, a), None | Some(Num::Bool(true)))
+        };
+        if fits(self, &a) {
+            return Some(a);
+        }
+        let vars: Vec<SymVar> = self.syms.support(self.cond).into_iter().collect();
+        a.extend(self.syms.find(&vars, self.cond)??);
+        fits(self, &a).then_some(a)
+    }
+
+    /// The extents of tensors in a candidate that comes to the current code. A batch that is not known counts as 2; `None`
+    /// if another extent is not known.
+    pub(crate) fn example_shapes(&self, inputs: &[Value<'a>], a: &Assignment) -> Option<Vec<Vec<i64>>> {
+        let known = |d: Num| self.syms.eval(d, a).and_then(Num::as_int);
         inputs
             .iter()
             .map(|v| match v {
-                Value::Tensor(t) => t
-                    .dims
-                    .iter()
-                    .enumerate()
-                    .map(|(i, d)| if i == 0 { Some(d.as_int().unwrap_or(2)) } else { d.as_int() })
-                    .collect(),
+                Value::Tensor(t) => {
+                    let dims = t.dims.iter().enumerate();
+                    dims.map(|(i, &d)| if i == 0 { Some(known(d).unwrap_or(2)) } else { known(d) }).collect()
+                }
                 _ => None,
             })
             .collect()

@@ -31,8 +31,10 @@ impl<'a> Elab<'a, '_> {
         let mut passed = 0;
         for stmt in &b.stmts {
             match self.stmt(stmt, s) {
-                Err(Halt::Error(d)) if self.checking() => {
-                    self.report(*d);
+                Err(halt @ (Halt::Error(_) | Halt::Nowhere)) if self.checking() => {
+                    if let Halt::Error(d) = halt {
+                        self.report(*d);
+                    }
                     // What the statement would have bound stands for anything.
                     if let StmtKind::Let { pattern, mutable, .. } = &stmt.kind {
                         self.bind(pattern, Value::Poison, *mutable, s)?;
@@ -176,7 +178,8 @@ impl<'a> Elab<'a, '_> {
             StmtKind::Continue => Err(Halt::Continue),
             StmtKind::Forbid(e) => {
                 let c = self.condition(e, s)?;
-                if self.dry {
+                // A motif that is not used excludes nothing.
+                if self.dry || self.silent {
                     return Ok(());
                 }
                 if self.checking() {
