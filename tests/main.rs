@@ -3,6 +3,7 @@
 mod cli;
 mod docs;
 mod fuzz;
+mod lsp;
 mod pages;
 mod programs;
 mod spaces;
