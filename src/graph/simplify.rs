@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
+use std::ops::Range;
 
 use super::build::{Body, compact, example_axis};
 use super::range::Facts;
@@ -41,6 +42,21 @@ impl Marks {
     /// Nothing was looked at.
     pub(super) fn new(g: &Graph) -> Self {
         Self { open: vec![ALL; g.nodes.len()] }
+    }
+
+    /// Nothing was looked at, but some bodies were folded when they were built: those have to be looked at again only
+    /// where they read what copies another tensor, or what is a number.
+    pub(super) fn folded(g: &Graph, folded: Range<usize>) -> Self {
+        let plain: Vec<bool> = g.ids().map(|id| copied(g, g.node(id)).is_none() && uniform(g, id).is_none()).collect();
+        let open = |(i, node): (usize, &Node)| {
+            if !folded.contains(&i) {
+                return ALL;
+            }
+            let mut open = ALL & !BODIES;
+            node.reads(|x| open |= if plain[x.0 as usize] { 0 } else { BODIES });
+            open
+        };
+        Self { open: g.nodes.iter().enumerate().map(open).collect() }
     }
 
     /// A node changed.

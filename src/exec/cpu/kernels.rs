@@ -122,16 +122,45 @@ fn wide_blocks(n: usize, lanes: usize) -> impl Iterator<Item = (usize, usize)> {
 /// # Safety
 /// As [`rows`].
 unsafe fn pack(plan: &Rows, w: *const f32, to: *mut f32, most: usize) {
+    let apart = plan.channels.get(1).map_or(i64::MAX, |c| (c.0 - plan.channels[0].0).abs());
+    // The inner loop is the one that stays closer together in `w`.
+    let across = apart < plan.weights.len() as i64;
     let mut at = 0;
     for (start, len) in blocks(plan.channels.len(), most) {
-        for (j, channel) in plan.channels[start..start + len].iter().enumerate() {
+        let channels = &plan.channels[start..start + len];
+        let copy = |t: usize, weight: &i64, j: usize, channel: &(i64, i64)| {
+            // SAFETY: the tables are in bounds, by the caller's promise.
+            unsafe { *to.add(at + t * len + j) = *w.offset((channel.0 + weight) as isize) };
+        };
+        if across {
             for (t, weight) in plan.weights.iter().enumerate() {
-                // SAFETY: the tables are in bounds, by the caller's promise.
-                unsafe { *to.add(at + t * len + j) = *w.offset((channel.0 + weight) as isize) };
+                for (j, channel) in channels.iter().enumerate() {
+                    copy(t, weight, j, channel);
+                }
+            }
+        } else {
+            for (j, channel) in channels.iter().enumerate() {
+                for (t, weight) in plan.weights.iter().enumerate() {
+                    copy(t, weight, j, channel);
+                }
             }
         }
         at += len * plan.weights.len();
     }
+}
+
+/// What a block of a sum of products is about.
+struct Patch<'a> {
+    /// Examples.
+    row: usize,
+    /// Starts in `a` and in `b`.
+    positions: &'a [(i64, i64)],
+    /// Rows of `b`, with the numbers of their results.
+    columns: &'a [(i64, u32)],
+    /// Rows of `a`.
+    lefts: *const (i64, i64),
+    /// Results of each row of `a`.
+    slots: usize,
 }
 
 /// The results that [`Outer`] keeps in scratch, to their places.
@@ -153,7 +182,7 @@ unsafe fn rearrange(plan: &Dots, width: usize, from: *const f32, out: *mut f32) 
 }
 
 macro_rules! kernels {
-    ($(#[$feature:meta])* $channels:literal, $few:literal, $many:literal, $pitch:literal) => {
+    ($(#[$feature:meta])* $channels:literal, $side:literal, $few:literal, $many:literal, $pitch:literal) => {
         /// # Safety
         /// As the function of the same name outside.
         $(#[$feature])*
@@ -263,82 +292,110 @@ macro_rules! kernels {
             }
         }
 
-        /// Sums of products where one side has few channels: a row of `a` meets several rows of `b`.
+        /// Sums of products of rows as they lie: a few rows of `a` meet a few rows of `b`.
         ///
         /// # Safety
         /// As [`dots`].
         $(#[$feature])*
         pub unsafe fn sums(plan: &Dots, out: *mut f32, b: *const f32, a: *const f32, scratch: *mut f32) {
+            let slots = plan.places.len();
+            // One row of `a` leaves room for more of `b`.
+            let most = if plan.left.len() == 1 { 9 } else { $side };
             for &(b_at, a_at, out_at) in &plan.outer {
-                for left in &plan.left {
-                    // SAFETY: the caller's promise, here and below.
-                    unsafe {
-                        let (b, a) = (b.offset(b_at as isize), a.offset((a_at + left.0) as isize));
-                        std::ptr::write_bytes(scratch, 0, plan.places.len() * LANES);
-                        for class in &plan.classes {
-                            for (start, len) in blocks(class.columns.len(), 9) {
-                                let columns = &class.columns[start..start + len];
-                                match len {
-                                    1 => line::<1>(plan.row, &class.positions, columns, a, b, scratch),
-                                    2 => line::<2>(plan.row, &class.positions, columns, a, b, scratch),
-                                    3 => line::<3>(plan.row, &class.positions, columns, a, b, scratch),
-                                    4 => line::<4>(plan.row, &class.positions, columns, a, b, scratch),
-                                    5 => line::<5>(plan.row, &class.positions, columns, a, b, scratch),
-                                    6 => line::<6>(plan.row, &class.positions, columns, a, b, scratch),
-                                    7 => line::<7>(plan.row, &class.positions, columns, a, b, scratch),
-                                    8 => line::<8>(plan.row, &class.positions, columns, a, b, scratch),
-                                    _ => line::<9>(plan.row, &class.positions, columns, a, b, scratch),
+                // SAFETY: the caller's promise, here and below.
+                unsafe {
+                    let (b, a, out) = (b.offset(b_at as isize), a.offset(a_at as isize), out.offset(out_at as isize));
+                    std::ptr::write_bytes(scratch, 0, plan.left.len() * slots * LANES);
+                    for class in &plan.classes {
+                        for positions in class.positions.chunks(plan.together) {
+                            for (l, left) in blocks(plan.left.len(), 4) {
+                                let lefts = plan.left.as_ptr().add(l);
+                                let sums = scratch.add(l * slots * LANES);
+                                for (start, len) in blocks(class.columns.len(), most) {
+                                    let columns = &class.columns[start..start + len];
+                                    let p = Patch { row: plan.row, positions, columns, lefts, slots };
+                                    match (left, len) {
+                                        (1, 1) => patch::<1, 1>(&p, a, b, sums),
+                                        (1, 2) => patch::<1, 2>(&p, a, b, sums),
+                                        (1, 3) => patch::<1, 3>(&p, a, b, sums),
+                                        (1, 4) => patch::<1, 4>(&p, a, b, sums),
+                                        (1, 5) => patch::<1, 5>(&p, a, b, sums),
+                                        (1, 6) => patch::<1, 6>(&p, a, b, sums),
+                                        (1, 7) => patch::<1, 7>(&p, a, b, sums),
+                                        (1, 8) => patch::<1, 8>(&p, a, b, sums),
+                                        (1, _) => patch::<1, 9>(&p, a, b, sums),
+                                        (2, 1) => patch::<2, 1>(&p, a, b, sums),
+                                        (2, 2) => patch::<2, 2>(&p, a, b, sums),
+                                        (2, 3) => patch::<2, 3>(&p, a, b, sums),
+                                        (2, _) => patch::<2, 4>(&p, a, b, sums),
+                                        (3, 1) => patch::<3, 1>(&p, a, b, sums),
+                                        (3, 2) => patch::<3, 2>(&p, a, b, sums),
+                                        (3, 3) => patch::<3, 3>(&p, a, b, sums),
+                                        (3, _) => patch::<3, 4>(&p, a, b, sums),
+                                        (_, 1) => patch::<4, 1>(&p, a, b, sums),
+                                        (_, 2) => patch::<4, 2>(&p, a, b, sums),
+                                        (_, 3) => patch::<4, 3>(&p, a, b, sums),
+                                        _ => patch::<4, 4>(&p, a, b, sums),
+                                    }
                                 }
                             }
                         }
+                    }
+                    for (l, left) in plan.left.iter().enumerate() {
                         for (slot, place) in plan.places.iter().enumerate() {
-                            let s = sum(load(scratch.add(slot * LANES)));
-                            *out.offset((out_at + left.1 + place) as isize) = s;
+                            let s = sum(load(scratch.add((l * slots + slot) * LANES)));
+                            *out.offset((left.1 + place) as isize) = s;
                         }
                     }
                 }
             }
         }
 
-        /// Adds the products of one row of `a` and `G` rows of `b` at each position, lane by lane, to `G` vectors.
+        /// Adds the products of `L` rows of `a` and `G` rows of `b` at each position, lane by lane, to vectors at `sums`.
         $(#[$feature])*
         #[inline]
-        unsafe fn line<const G: usize>(
-            row: usize,
-            positions: &[(i64, i64)],
-            columns: &[(i64, u32)],
-            a: *const f32,
-            b: *const f32,
-            sums: *mut f32,
-        ) {
+        unsafe fn patch<const L: usize, const G: usize>(p: &Patch, a: *const f32, b: *const f32, sums: *mut f32) {
             // SAFETY: the caller's promise.
             unsafe {
-                let mut offsets = [0isize; G];
-                for g in 0..G {
-                    offsets[g] = columns[g].0 as isize;
+                let (mut rows, mut offsets) = ([0isize; L], [0isize; G]);
+                for l in 0..L {
+                    rows[l] = (*p.lefts.add(l)).0 as isize;
                 }
-                let mut acc = [zero(); G];
-                let whole = row / LANES * LANES;
-                for &(at_a, at_b) in positions {
+                for g in 0..G {
+                    offsets[g] = p.columns[g].0 as isize;
+                }
+                let mut acc = [[zero(); G]; L];
+                let whole = p.row / LANES * LANES;
+                for &(at_a, at_b) in p.positions {
                     let (a, b) = (a.offset(at_a as isize), b.offset(at_b as isize));
                     let mut n = 0;
                     while n < whole {
-                        let x = load(a.add(n));
+                        let mut ys = [zero(); G];
                         for g in 0..G {
-                            acc[g] = fma(x, load(b.offset(offsets[g]).add(n)), acc[g]);
+                            ys[g] = load(b.offset(offsets[g]).add(n));
+                        }
+                        for l in 0..L {
+                            let x = load(a.offset(rows[l]).add(n));
+                            for g in 0..G {
+                                acc[l][g] = fma(x, ys[g], acc[l][g]);
+                            }
                         }
                         n += LANES;
                     }
-                    if n < row {
-                        let x = part(a.add(n), row - n);
-                        for g in 0..G {
-                            acc[g] = fma(x, part(b.offset(offsets[g]).add(n), row - n), acc[g]);
+                    if n < p.row {
+                        for l in 0..L {
+                            let x = part(a.offset(rows[l]).add(n), p.row - n);
+                            for g in 0..G {
+                                acc[l][g] = fma(x, part(b.offset(offsets[g]).add(n), p.row - n), acc[l][g]);
+                            }
                         }
                     }
                 }
-                for g in 0..G {
-                    let to = sums.add(columns[g].1 as usize * LANES);
-                    store(to, add(load(to), acc[g]));
+                for l in 0..L {
+                    for g in 0..G {
+                        let to = sums.add((l * p.slots + p.columns[g].1 as usize) * LANES);
+                        store(to, add(load(to), acc[l][g]));
+                    }
                 }
             }
         }
@@ -489,7 +546,7 @@ mod avx512 {
     use std::arch::x86_64::*;
 
     use super::super::contract::{Dots, Outer, Rows, Tap};
-    use super::{blocks, pack, rearrange, wide_blocks};
+    use super::{Patch, blocks, pack, rearrange, wide_blocks};
 
     const LANES: usize = 16;
     type V = __m512;
@@ -518,6 +575,7 @@ mod avx512 {
     kernels!(
         #[target_feature(enable = "avx512f,avx2,fma")]
         8,
+        4,
         8,
         16,
         16
@@ -533,7 +591,7 @@ mod avx2 {
     use std::arch::x86_64::*;
 
     use super::super::contract::{Dots, Outer, Rows, Tap};
-    use super::{blocks, pack, rearrange, wide_blocks};
+    use super::{Patch, blocks, pack, rearrange, wide_blocks};
 
     const LANES: usize = 8;
     type V = __m256;
@@ -569,6 +627,7 @@ mod avx2 {
     kernels!(
         #[target_feature(enable = "avx2,fma")]
         6,
+        3,
         6,
         8,
         8
@@ -631,7 +690,7 @@ mod avx2 {
 #[allow(clippy::needless_range_loop, reason = "the loops are unrolled by their constant bounds")]
 mod portable {
     use super::super::contract::{Dots, Outer, Rows, Tap};
-    use super::{blocks, pack, rearrange, wide_blocks};
+    use super::{Patch, blocks, pack, rearrange, wide_blocks};
 
     const LANES: usize = 4;
     type V = [f32; 4];
@@ -669,7 +728,7 @@ mod portable {
     fn sum(a: V) -> f32 {
         (a[0] + a[2]) + (a[1] + a[3])
     }
-    kernels!(4, 4, 8, 8);
+    kernels!(4, 2, 4, 8, 8);
 
     /// As `avx2::turn`.
     ///

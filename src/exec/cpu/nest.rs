@@ -441,6 +441,7 @@ impl<'a, F: FnMut(NodeId) -> Source<'a>> Builder<'a, F> {
                         }
                     }
                     Expr::Index(i) if dependence(i, v) != Use::None => 5.0,
+                    Expr::Test(g) if super::point::compared(g, v).is_some() => 2.0,
                     Expr::Test(g) if dependence(g.index(), v) != Use::None => 10.0,
                     e => 0.5 * weight(e) as f64,
                 })
