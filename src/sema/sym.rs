@@ -151,9 +151,9 @@ pub struct Syms {
     pub vars: Vec<VarInfo>,
 }
 
-/// Hashes the few words of a node. Only lookups use it, so that nothing but speed depends on it.
+/// Hashes a few words. Only lookups use it, so that nothing but speed depends on it.
 #[derive(Clone, Copy, Debug, Default)]
-struct Mix(u64);
+pub(crate) struct Mix(u64);
 
 impl Hasher for Mix {
     fn finish(&self) -> u64 {
@@ -222,6 +222,16 @@ impl Num {
         match self {
             Num::Int(i) => Some(i),
             _ => None,
+        }
+    }
+
+    /// Two words that no other number has.
+    pub(crate) fn words(self) -> [u64; 2] {
+        match self {
+            Num::Int(i) => [0, i as u64],
+            Num::Float(f) => [1, f.to_bits()],
+            Num::Bool(b) => [2, u64::from(b)],
+            Num::Sym(s) => [3, u64::from(s.0)],
         }
     }
 
@@ -747,10 +757,26 @@ impl Syms {
             }
             all.sort_unstable();
         }
+        // How many elements of a subset it must have, and how many not, if all parts are to agree with the junction.
+        let mut of_subsets: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
         for s in &all {
-            if let Node::Not(t) = &self.nodes[s.0 as usize]
-                && all.binary_search(t).is_ok()
-            {
+            match self.nodes[s.0 as usize] {
+                Node::Not(t) if all.binary_search(&t).is_ok() => return Num::Bool(!and),
+                Node::Not(t) => {
+                    if let Node::Member(d, _) = self.nodes[t.0 as usize] {
+                        of_subsets.entry(d).or_default().1 += 1;
+                    }
+                }
+                Node::Member(d, _) => of_subsets.entry(d).or_default().0 += 1,
+                _ => {}
+            }
+        }
+        for (d, (has, lacks)) in of_subsets {
+            let Some(&VarInfo::Subset { of, lo, hi }) = self.vars.get(d as usize) else { continue };
+            // A conjunction fails if the subset would be too large or too small; a disjunction fails if it had none of
+            // these and all of those.
+            let (has, lacks) = if and { (has, lacks) } else { (lacks, has) };
+            if has > hi || lacks > of - lo {
                 return Num::Bool(!and);
             }
         }
@@ -1258,6 +1284,11 @@ mod tests {
         let count = m.iter().fold(Num::Int(0), |a, &b| s.add(a, b));
         let three = s.cmp(Cmp::Lt, count, Num::Int(3));
         assert_eq!(s.prove(Num::Bool(true), three), Proof::Holds);
+        // The size alone tells, however many elements there are.
+        assert_eq!(any, Num::Bool(true));
+        assert!(matches!(s.any(&m[1..]), Num::Sym(_)));
+        let all = m.iter().fold(Num::Bool(true), |a, &b| s.and(a, b));
+        assert_eq!(all, Num::Bool(false));
         let two = s.cmp(Cmp::Lt, count, Num::Int(2));
         assert!(matches!(s.prove(Num::Bool(true), two), Proof::Fails(_)));
     }

@@ -511,3 +511,32 @@ space net(image[N, C, H, W], classes: int) {{
 }}"
     ));
 }
+
+#[test]
+fn many_states_are_checked_by_form() {
+    // Subsets of 40 elements cannot be enumerated, but one that has an element is not empty.
+    let s = good(&format!(
+        "{HEAD}
+space net(image[N, C, H, W], classes: int) {{
+  var states = [image >> conv(4, 3)]
+  for node in 0..40 {{
+    states.push(sum(choose inputs 1.. from states) >> choose op {{ relu | identity | max_pool(3) }})
+  }}
+  sum(unused(states)) >> global_avg_pool >> linear(classes)
+}}"
+    ));
+    assert_eq!(names(&s).len(), 80);
+    samples(&s, 2);
+    // Each copy may be the last; what reads the last reads one of them.
+    let s = good(&format!(
+        "{HEAD}
+space net(image[N, C, H, W], classes: int) {{
+  let depth = choose depth in 1..=100
+  var states = [image >> conv(4, 3)]
+  states.push(states[0] >> repeat depth {{ choose op {{ none | relu | identity }} }})
+  sum(unused(states)) >> global_avg_pool >> linear(classes)
+}}"
+    ));
+    assert_eq!(names(&s).len(), 101);
+    samples(&s, 2);
+}

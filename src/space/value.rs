@@ -70,8 +70,6 @@ pub struct Tensor {
     pub int: bool,
     /// Where it was made.
     pub origin: Origin,
-    /// If it is one of several: which, when.
-    pub among: Vec<(Num, u32)>,
 }
 
 /// Where a tensor was made.

@@ -130,6 +130,14 @@ impl<'a> Printer<'a> {
         open.and_then(|i| all[i].partner).map_or(at, |i| all[i].start as u32)
     }
 
+    /// Where the parentheses around a place end.
+    fn closed_after(&self, at: u32) -> u32 {
+        let around = |t: &&Token| {
+            &self.text[t.start..t.end] == ")" && t.partner.is_some_and(|o| self.tokens()[o].start < at as usize)
+        };
+        self.tokens().iter().skip(self.token_at(at)).find(around).map_or(at, |t| t.end as u32)
+    }
+
     /// Is there a line end between two places?
     fn line_between(&self, from: u32, to: u32) -> bool {
         self.text.get(from as usize..to as usize).is_some_and(|s| s.contains('\n'))

@@ -61,6 +61,6 @@ evaluation train(
     params: net.params(),
     flops: net.flops(),
     memory: net.memory(),
-    latency: if latency { net.latency() } else { 0.0 },
+    latency: if latency { net.latency() } else { none },
   }
 }

@@ -165,7 +165,6 @@ contract! {
     DecisionIndex Both Field on "decision" "index" ("") -> "int", "Its place among the candidate's decisions.";
     DecisionValue Both Field on "decision" "value" ("") -> "option", "What was decided.";
     DecisionOptions Both Field on "decision" "options" ("") -> "list<option>", "All its values.";
-    DecisionOrigin Both Field on "decision" "origin" ("") -> "string", "How it came about: `drawn`, `set`, `inherited`.";
     DecisionArity Both Field on "decision" "arity" ("") -> "int", "How many values it has.";
     Redraw Strategy Method on "decision" "redraw" ("") -> "option", "Another value, drawn by the space's probabilities; for real numbers as well.";
     Others Both Method on "decision" "others" ("") -> "list<option>", "Its values but the present one.";

@@ -313,10 +313,17 @@ pub fn signature(env: &Env, item: &Arc<FunItem>) -> Result<Signature, Vec<Diagno
 }
 
 /// The names of the metrics that an evaluation with this signature returns: the fields of its record that are
-/// numbers. Empty if it returns something else.
+/// numbers, also such as may be absent. Empty if it returns something else.
 pub fn metrics(signature: &Signature) -> Vec<String> {
+    fn number(t: &Type) -> bool {
+        match t {
+            Type::Float | Type::Int => true,
+            Type::Optional(t) => number(t),
+            _ => false,
+        }
+    }
     match &signature.result {
-        Type::Record(fs) => fs.iter().filter(|f| matches!(f.1, Type::Float | Type::Int)).map(|f| f.0.clone()).collect(),
+        Type::Record(fs) => fs.iter().filter(|f| number(&f.1)).map(|f| f.0.clone()).collect(),
         _ => Vec::new(),
     }
 }

@@ -28,7 +28,6 @@ pub fn read(space: &Space, f: HostFn, args: &[Value], span: Span) -> Option<Resu
             | HostFn::DecisionValue
             | HostFn::DecisionOptions
             | HostFn::Others
-            | HostFn::DecisionOrigin
             | HostFn::DecisionArity
             | HostFn::Next
     );
@@ -65,7 +64,6 @@ fn answer(space: &Space, f: HostFn, args: &[Value], span: Span) -> Result<Value,
             let keep = |v: &&Choice| f != HostFn::Others || !d.value.as_ref().is_some_and(|x| x.same(v));
             Ok(Value::list(values.iter().filter(keep).map(from_choice)))
         }
-        HostFn::DecisionOrigin => Ok(Value::str("drawn")),
         HostFn::DecisionArity => {
             let n = object::<DecisionObject>(&args[0], span)?.decision.domain.size();
             Ok(Value::Int(n.and_then(|n| i64::try_from(n).ok()).unwrap_or(i64::MAX)))

@@ -1,5 +1,6 @@
 //! Built-in functions.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::base::Span;
@@ -143,7 +144,7 @@ impl<'a> Elab<'a, '_> {
             Builtin::Unused => {
                 wants(1..=1, self)?;
                 let Some(xs) = self.elements(&inputs[0], span)? else { return Ok(Value::Poison) };
-                let mut out = Vec::new();
+                let (mut out, mut known) = (Vec::new(), BTreeMap::new());
                 for x in xs.iter() {
                     // One of several kinds of tensor is several elements, of which one is there.
                     let cases = match &x.value {
@@ -156,7 +157,7 @@ impl<'a> Elab<'a, '_> {
                             Value::Poison => return Ok(Value::Poison),
                             _ => continue,
                         };
-                        let read = self.reads.get(&t.id).map_or(Num::Bool(false), |r| self.syms.any(r));
+                        let read = self.when_read(t.id, &mut known);
                         let loose = self.syms.not(read);
                         let there = self.syms.and(x.when, c);
                         let when = self.syms.and(there, loose);

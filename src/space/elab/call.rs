@@ -265,6 +265,61 @@ impl<'a> Elab<'a, '_> {
         if inputs.iter().any(|v| matches!(v, Value::Poison)) {
             return Ok(Value::Poison);
         }
+        let remembered = self.primitive_key(item, &inputs, &bound);
+        if let Some(shapes) = remembered.as_ref().and_then(|k| self.shapes.get(k)) {
+            let shapes = shapes.clone();
+            return Ok(self.primitive_again(&inputs, shapes, span));
+        }
+        let before = (self.required, self.decisions.len(), self.decided.len());
+        let v = self.invoke_anew(item, inputs, bound, span)?;
+        if let Some(key) = remembered
+            && before == (self.required, self.decisions.len(), self.decided.len())
+            && let Some(shapes) = shapes_of(&v)
+        {
+            self.shapes.insert(key, shapes);
+        }
+        Ok(v)
+    }
+
+    /// The primitive, the shapes of its inputs and its arguments: all that the shapes of its outputs depend on. `None` where
+    /// they may depend on more, or more than shapes is wanted.
+    fn primitive_key(&self, item: &Item<'a>, inputs: &[Value<'a>], bound: &[(String, Value<'a>)]) -> Option<Vec<u64>> {
+        let (Decl::Primitive(p), Home::Module) = (item.decl, &item.home) else { return None };
+        if self.emitting() || self.calls.len() >= MAX_CALLS {
+            return None;
+        }
+        let mut key = vec![std::ptr::from_ref(p).addr() as u64];
+        for v in inputs {
+            let Value::Tensor(t) = v else { return None };
+            key.push(t.dims.len() as u64);
+            key.extend(t.dims.iter().flat_map(|d| d.words()));
+        }
+        for (name, v) in bound {
+            let Value::Num(n) = v else { return None };
+            key.push(p.params.iter().position(|q| q.name.name == *name)? as u64);
+            key.extend(n.words());
+        }
+        Some(key)
+    }
+
+    fn primitive_again(&mut self, inputs: &[Value<'a>], shapes: Vec<Vec<Num>>, span: Span) -> Value<'a> {
+        for v in inputs {
+            if let Value::Tensor(t) = v {
+                self.read(t, Num::Bool(true));
+            }
+        }
+        let mut out: Vec<Value<'a>> =
+            shapes.into_iter().map(|dims| Value::Tensor(self.tensor(dims, None, false, span))).collect();
+        if out.len() == 1 { out.remove(0) } else { Value::Tuple(Rc::new(out)) }
+    }
+
+    fn invoke_anew(
+        &mut self,
+        item: &Rc<Item<'a>>,
+        inputs: Vec<Value<'a>>,
+        bound: Vec<(String, Value<'a>)>,
+        span: Span,
+    ) -> R<Value<'a>> {
         let name = item.decl.name().name.as_str();
         let key = self.call_key(item, &inputs, &bound);
         self.deeper(name, span, key, |el| {
@@ -542,5 +597,17 @@ impl<'a> Elab<'a, '_> {
             })?;
         }
         Ok(())
+    }
+}
+
+/// The shapes of a tensor or of a tuple of tensors.
+fn shapes_of(v: &Value) -> Option<Vec<Vec<Num>>> {
+    let shape = |v: &Value| match v {
+        Value::Tensor(t) => Some(t.dims.clone()),
+        _ => None,
+    };
+    match v {
+        Value::Tuple(parts) => parts.iter().map(shape).collect(),
+        v => Some(vec![shape(v)?]),
     }
 }

@@ -289,7 +289,8 @@ impl<'a> Elab<'a, '_> {
 
     /// Requires a part, and says when one has a shape.
     fn require_any(&mut self, xs: &Parts, what: &str, span: Span) -> R<Num> {
-        let shaped = xs.parts.iter().fold(Num::Bool(false), |a, p| self.syms.or(a, p.there));
+        let there: Vec<Num> = xs.parts.iter().map(|p| p.there).collect();
+        let shaped = self.syms.any(&there);
         let any = self.syms.or(shaped, xs.bare.unwrap_or(Num::Bool(false)));
         self.require(any, span, |_, _| {
             let d = Diagnostic::new(&codes::EMPTY_CHOICE, span, format!("a {what} of no tensors"));
@@ -313,7 +314,8 @@ impl<'a> Elab<'a, '_> {
     /// The extent of the first part that is there and not `none`; where all are `none`, of the first that is there.
     fn first_dim(&mut self, parts: &[Part], axis: usize) -> Num {
         let mut chain: Vec<(Num, Num)> = parts.iter().map(|p| (p.counts, p.tensor.dims[axis])).collect();
-        let solid = parts.iter().fold(Num::Bool(false), |a, p| self.syms.or(a, p.counts));
+        let counts: Vec<Num> = parts.iter().map(|p| p.counts).collect();
+        let solid = self.syms.any(&counts);
         if solid != Num::Bool(true) {
             let zeros = parts.iter().filter(|p| p.tensor.none != Num::Bool(false));
             chain.extend(zeros.map(|p| (p.there, p.tensor.dims[axis])));
@@ -419,7 +421,7 @@ impl<'a> Elab<'a, '_> {
 
     /// The same node as another tensor: what an operation gives is new, whether or not it computes anything.
     fn renamed(&mut self, t: &Tensor) -> Value<'a> {
-        Value::Tensor(Rc::new(Tensor { id: self.tensor_id(), among: Vec::new(), ..t.clone() }))
+        Value::Tensor(Rc::new(Tensor { id: self.tensor_id(), ..t.clone() }))
     }
 
     // ---- concatenation and splitting ----

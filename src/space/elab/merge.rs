@@ -115,23 +115,19 @@ impl<'a> Elab<'a, '_> {
         let nones: Vec<(Num, Num)> =
             cases.iter().map(|(c, t)| (*c, t.as_ref().map_or(Num::Bool(true), |t| t.none))).collect();
         let none = self.merge_nums(split, &nones);
-        let mut among = Vec::new();
+        let id = self.tensor_id();
         for (c, t) in cases {
             if let Some(t) = t {
-                among.push((*c, t.id));
-                for &(inner, id) in &t.among {
-                    among.push((self.syms.and(*c, inner), id));
-                }
+                self.within.entry(t.id).or_default().push((*c, id));
             }
         }
         Some(Value::Tensor(Rc::new(Tensor {
-            id: self.tensor_id(),
+            id,
             dims,
             node: None,
             none,
             int: first.int,
             origin: Origin::OneOf(cases.iter().filter_map(|(c, t)| Some((*c, t.clone()?))).collect()),
-            among,
         })))
     }
 

@@ -18,13 +18,14 @@ mod merge;
 mod stmt;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::BuildHasherDefault;
 use std::rc::Rc;
 
 use crate::base::Span;
 use crate::diag::{Code, Diagnostic, codes};
 use crate::graph::{Graph, NodeId};
 use crate::sema::modules::{ItemRef, Program};
-use crate::sema::sym::{Assignment, Cmp, MAX_COMBINATIONS, Num, Proof, Syms, Var as SymVar, VarInfo};
+use crate::sema::sym::{Assignment, Cmp, MAX_COMBINATIONS, Mix, Num, Proof, Syms, Var as SymVar, VarInfo};
 
 use super::decision::{Choice, Decision, Domain};
 use super::value::{Item, Op, Origin, Place, Tensor, Value};
@@ -150,7 +151,9 @@ pub struct Elab<'a, 'o> {
     next_tensor: u32,
     next_stamp: u32,
     /// The circumstances in which each tensor is read.
-    pub(crate) reads: HashMap<u32, Vec<Num>>,
+    reads: HashMap<u32, Vec<Num>>,
+    /// The tensors that are one of several, of which each tensor is one, and when they are it.
+    pub(crate) within: HashMap<u32, Vec<(Num, u32)>>,
     /// Set while shapes only are wanted: nothing is emitted or recorded.
     pub(crate) dry: bool,
     /// Owners in which the dry runs that are under way began: what they would decide there does not exist.
@@ -161,6 +164,10 @@ pub struct Elab<'a, 'o> {
     pub(crate) silent: bool,
     /// Set while extents are evaluated: a division must be exact.
     pub(crate) exact: bool,
+    /// The shapes that primitives give, by [`Elab::primitive_key`], where nothing had to be proved for them.
+    pub(crate) shapes: HashMap<Vec<u64>, Vec<Vec<Num>>, BuildHasherDefault<Mix>>,
+    /// How many conditions were required that do not hold by their form.
+    pub(crate) required: usize,
     /// Check mode: by number of the decision in `syms`.
     pub decisions: Vec<CheckedDecision>,
     pub(crate) by_name: BTreeMap<String, u32>,
@@ -213,11 +220,14 @@ impl<'a, 'o> Elab<'a, 'o> {
             next_tensor: 0,
             next_stamp: 1,
             reads: HashMap::new(),
+            within: HashMap::new(),
             dry: false,
             dry_in: Vec::new(),
             known: None,
             silent: false,
             exact: false,
+            shapes: HashMap::default(),
+            required: 0,
             decisions: Vec::new(),
             by_name: BTreeMap::new(),
             decided: Vec::new(),
@@ -330,6 +340,9 @@ impl<'a, 'o> Elab<'a, 'o> {
     ) -> R<()> {
         match condition {
             Num::Bool(true) => return Ok(()),
+            _ => self.required += 1,
+        }
+        match condition {
             Num::Bool(false) if !self.checking() => {
                 let d = message(self, &Assignment::new());
                 return self.fail(d);
@@ -571,15 +584,7 @@ impl<'a, 'o> Elab<'a, 'o> {
 
     pub(crate) fn tensor(&mut self, dims: Vec<Num>, node: Option<NodeId>, int: bool, span: Span) -> Rc<Tensor> {
         self.next_tensor += 1;
-        Rc::new(Tensor {
-            id: self.next_tensor,
-            dims,
-            node,
-            none: Num::Bool(false),
-            int,
-            origin: Origin::At(span),
-            among: Vec::new(),
-        })
+        Rc::new(Tensor { id: self.next_tensor, dims, node, none: Num::Bool(false), int, origin: Origin::At(span) })
     }
 
     pub(crate) fn tensor_id(&mut self) -> u32 {
@@ -593,20 +598,27 @@ impl<'a, 'o> Elab<'a, 'o> {
             return;
         }
         let c = self.syms.and(self.cond, when);
-        self.mark(t.id, c);
-        for &(when, id) in &t.among {
-            let c = self.syms.and(c, when);
-            self.mark(id, c);
-        }
-    }
-
-    fn mark(&mut self, id: u32, c: Num) {
-        let reads = self.reads.entry(id).or_default();
+        let reads = self.reads.entry(t.id).or_default();
         if c == Num::Bool(true) {
             *reads = vec![c];
         } else if reads.last().is_none_or(|r| *r != c && *r != Num::Bool(true)) {
             reads.push(c);
         }
+    }
+
+    /// When a tensor was read so far, by itself or as one of several. `known` is for those met on the way.
+    pub(crate) fn when_read(&mut self, id: u32, known: &mut BTreeMap<u32, Num>) -> Num {
+        if let Some(&n) = known.get(&id) {
+            return n;
+        }
+        let mut reads = self.reads.get(&id).cloned().unwrap_or_default();
+        for (c, whole) in self.within.get(&id).cloned().unwrap_or_default() {
+            let read = self.when_read(whole, known);
+            reads.push(self.syms.and(c, read));
+        }
+        let n = self.syms.any(&reads);
+        known.insert(id, n);
+        n
     }
 
     pub(crate) fn new_stamp(&mut self) -> u32 {

@@ -104,7 +104,8 @@ impl Doc {
 
     /// Lays it out.
     pub fn render(&self, width: usize) -> String {
-        let mut page = Page { out: String::new(), column: 0, pending: None, blank: false, comment: false };
+        let mut page =
+            Page { out: String::new(), column: 0, pending: None, blank: false, comment: false, trailing: Vec::new() };
         let mut stack: Vec<(usize, bool, &Doc)> = vec![(0, false, self)];
         while let Some((indent, flat, d)) = stack.pop() {
             match d {
@@ -160,6 +161,8 @@ struct Page {
     blank: bool,
     /// Does the line end with a comment?
     comment: bool,
+    /// Where the comments start that stand behind something.
+    trailing: Vec<usize>,
 }
 
 impl Page {
@@ -201,8 +204,11 @@ impl Page {
         if own_line || self.comment || self.out.is_empty() {
             self.pending.get_or_insert(indent);
             self.flush();
-        } else if !self.out.ends_with(' ') {
-            self.out.push(' ');
+        } else {
+            if !self.out.ends_with(' ') {
+                self.out.push(' ');
+            }
+            self.trailing.push(self.out.len());
         }
         self.out.push_str(s);
         self.comment = true;
@@ -214,6 +220,34 @@ impl Page {
         if !self.out.is_empty() {
             self.out.push('\n');
         }
-        self.out
+        self.aligned()
+    }
+
+    /// The text, with the comments behind neighbouring lines of one indentation in one column.
+    fn aligned(self) -> String {
+        // Of each line: where it starts, its indentation, the comment behind it.
+        let mut lines = Vec::new();
+        let (mut start, mut next) = (0, self.trailing.iter().copied().peekable());
+        for line in self.out.split_inclusive('\n') {
+            let end = start + line.len();
+            lines.push((start, line.len() - line.trim_start().len(), next.next_if(|c| *c < end)));
+            start = end;
+        }
+        let mut out = String::with_capacity(self.out.len());
+        let joined =
+            |a: &(_, usize, Option<usize>), b: &(_, usize, Option<usize>)| a.1 == b.1 && a.2.is_some() && b.2.is_some();
+        let mut at = 0;
+        for group in lines.chunk_by(joined) {
+            let width = |l: &(usize, usize, Option<usize>)| l.2.map_or(0, |c| self.out[l.0..c].chars().count());
+            let column = group.iter().map(width).max().unwrap_or(0);
+            for line in group {
+                let Some(comment) = line.2 else { continue };
+                out.push_str(&self.out[at..comment]);
+                out.extend(std::iter::repeat_n(' ', column - width(line)));
+                at = comment;
+            }
+        }
+        out.push_str(&self.out[at..]);
+        out
     }
 }

@@ -381,10 +381,11 @@ impl Printer<'_> {
             head = a;
         }
         let keep = self.pipeline_breaks(e);
-        // A pipeline on the left needs no parentheses; an open choice may stand beside `>>`.
+        // A pipeline on the left needs no parentheses; an open choice may stand beside `>>`. Arithmetic needs none, but people
+        // read it more easily with them.
         let stage = |p: &mut Self, e: &Expr| {
-            let range = matches!(e.kind, ExprKind::Range { .. });
-            if range || level(e) <= Level::Pipe { p.parens(e) } else { p.element(e) }
+            let dense = matches!(e.kind, ExprKind::Range { .. } | ExprKind::Binary(..));
+            if dense || level(e) <= Level::Pipe { p.parens(e) } else { p.element(e) }
         };
         let first = stage(self, head);
         let mut end = head.span.end;

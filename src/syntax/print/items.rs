@@ -137,7 +137,7 @@ impl Printer<'_> {
     }
 
     fn params(&mut self, params: &[Param]) -> Doc {
-        let end = params.last().map_or(0, |p| p.name.span.end);
+        let end = params.last().map_or(0, |p| self.closed_after(p.name.span.end));
         self.bracketed("(", params, ")", end, false, |p, param| {
             let mut parts = vec![p.lead(param.name.span.start, false), text(param.name.name.clone())];
             match &param.kind {

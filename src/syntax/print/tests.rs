@@ -68,6 +68,18 @@ fn f(x: int) -> int {
     >> linear(10)
 }
 
+fn g(
+  width: int,        // of the first layer
+  rate: float = 0.1, // at the start
+  seed: int? = none, // drawn if absent
+) -> int {
+  let a = 1    // one
+  let bcd = 22 // two
+  let e = 3
+  // alone
+  (a + bcd) >> f // behind
+}
+
 search s {
   data     = digits()
   strategy = random_search()
