@@ -148,6 +148,8 @@ pub struct Timing {
     pub calls: u64,
     /// Nanoseconds, of all runs together.
     pub nanoseconds: u64,
+    /// Nanoseconds of the fastest run: what a quiet machine would take.
+    pub least: u64,
     /// Arithmetic operations of one run.
     pub flops: u64,
     /// Bytes of one run, each tensor counted once: what must come from memory where nothing is cached.
@@ -214,6 +216,7 @@ fn normals(s: &mut crate::base::rng::Stream, n: usize, sd: f64) -> Vec<f32> {
     out
 }
 
+#[allow(clippy::inline_always, reason = "it takes on the features of its caller")]
 #[inline(always)]
 fn box_muller(us: &[f64; 64], vs: &[f64; 64], sd: f64, out: &mut [f32]) {
     let mut all = [0.0; 64];
@@ -234,6 +237,7 @@ fn box_muller_avx2(us: &[f64; 64], vs: &[f64; 64], sd: f64, out: &mut [f32]) {
 const MAGIC: f64 = 6_755_399_441_055_744.0;
 
 /// The natural logarithm of a positive, normal number, to about 1e-14.
+#[allow(clippy::inline_always, reason = "it takes on the features of its caller")]
 #[inline(always)]
 fn ln(x: f64) -> f64 {
     // x = m * 2^e with m around 1, and ln(m) = 2 atanh((m - 1) / (m + 1)).
@@ -248,6 +252,7 @@ fn ln(x: f64) -> f64 {
 }
 
 /// The cosine of `v` turns, for `v` in `[0, 1)`, to about 1e-13.
+#[allow(clippy::inline_always, reason = "it takes on the features of its caller")]
 #[inline(always)]
 fn cos_turns(v: f64) -> f64 {
     // cos(2 pi v) = -sin(x) with x between -pi/2 and pi/2.
