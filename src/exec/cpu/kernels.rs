@@ -168,13 +168,17 @@ struct Patch<'a> {
 /// # Safety
 /// As [`dots`].
 unsafe fn rearrange(plan: &Dots, width: usize, from: *const f32, out: *mut f32) {
-    for (l, left) in plan.left.iter().enumerate() {
+    // Neighbours in the scratch go to as many streams of writes.
+    for (block, left) in plan.left.chunks(16).enumerate() {
         for (r, right) in plan.right.iter().enumerate() {
             for (t, tap) in plan.taps.iter().enumerate() {
                 // SAFETY: the tables are in bounds, by the caller's promise.
                 unsafe {
-                    let x = *from.add((t * plan.right.len() + r) * width + l);
-                    *out.offset((left.1 + right.1 + tap) as isize) = x;
+                    let from = from.add((t * plan.right.len() + r) * width + block * 16);
+                    let out = out.offset((right.1 + tap) as isize);
+                    for (l, left) in left.iter().enumerate() {
+                        *out.offset(left.1 as isize) = *from.add(l);
+                    }
                 }
             }
         }
@@ -755,8 +759,8 @@ mod tests {
     use super::*;
     use crate::graph::ReduceOp;
 
-    #[test]
-    fn every_instruction_set_agrees() {
+    /// What this machine can run.
+    fn instruction_sets() -> Vec<Isa> {
         let mut all = vec![Isa::Portable];
         #[cfg(target_arch = "x86_64")]
         {
@@ -767,6 +771,21 @@ mod tests {
                 all.push(Isa::Avx512);
             }
         }
+        all
+    }
+
+    #[test]
+    fn every_instruction_set_conforms() {
+        for isa in instruction_sets() {
+            CHOSEN.set(Some(isa));
+            crate::exec::conformance::conform(&crate::exec::cpu::Cpu::new());
+        }
+        CHOSEN.set(None);
+    }
+
+    #[test]
+    fn every_instruction_set_agrees() {
+        let all = instruction_sets();
         for isa in all {
             CHOSEN.set(Some(isa));
             // Block sizes of one to eight channels, one group and several, whole rows and parts.
