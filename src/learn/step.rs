@@ -1,10 +1,13 @@
 //! The graphs of a candidate: a training step, the forward pass, a metric.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::diag::{Diagnostic, codes};
 use crate::graph::grad::gradients;
 use crate::graph::{DType, Graph, Init, Input, Kind, Node, NodeId, Op, ReduceOp, Role, Val};
+use crate::sema::modules::Program;
 use crate::space::apply::{OpUse, apply};
 use crate::space::decision::Candidate;
 use crate::space::{Space, Want};
@@ -64,21 +67,31 @@ pub fn training(space: &Space, c: &Candidate, target: &Target, r: &Recipe) -> Re
     if r.clip {
         clip_gradients(&mut g, &mut grads);
     }
-    let mut updates = Updates::default();
-    for (w, grad) in weights.into_iter().zip(grads) {
-        updates.append(&mut g, space, r, w, grad)?;
-    }
+    UPDATES.with_borrow_mut(|updates| {
+        updates.of(space.program(), &r.optimizer);
+        weights.into_iter().zip(grads).try_for_each(|(w, grad)| updates.append(&mut g, space, r, w, grad))
+    })?;
     g.outputs = vec![("loss".to_string(), loss)];
     share_knobs(&mut g);
     let all = g.nodes.len();
     Ok(finish(g, folded..all))
 }
 
-/// The optimizer's update of a weight, once for each shape: a network has many weights, but few shapes.
+/// The optimizer's update of a weight, once for each shape: a network has many weights, but few shapes, and so have the
+/// children of a space together.
 #[derive(Default)]
 struct Updates {
-    known: Vec<(Vec<usize>, Template)>,
+    of: Option<(Arc<Program>, OpUse)>,
+    known: BTreeMap<Vec<usize>, Template>,
 }
+
+thread_local! {
+    /// Of the optimizer that this thread used last; what is in it follows from the optimizer and the shapes alone.
+    static UPDATES: RefCell<Updates> = RefCell::default();
+}
+
+/// Spaces with endlessly many shapes must not fill the memory.
+const MOST_SHAPES: usize = 1000;
 
 /// An update with inputs in place of the weight and its gradient.
 struct Template {
@@ -114,6 +127,14 @@ impl Template {
 }
 
 impl Updates {
+    /// Forgets what belongs to another optimizer.
+    fn of(&mut self, program: &Arc<Program>, op: &OpUse) {
+        if !self.of.as_ref().is_some_and(|(p, o)| Arc::ptr_eq(p, program) && o == op) {
+            self.known.clear();
+            self.of = Some((program.clone(), op.clone()));
+        }
+    }
+
     /// Appends the update of one weight.
     fn append(
         &mut self,
@@ -125,14 +146,13 @@ impl Updates {
     ) -> Result<(), Diagnostic> {
         let (node, Kind::Input(input)) = (g.node(weight), &g.node(weight).kind) else { return Ok(()) };
         let (shape, site) = (node.shape.clone(), input.name.clone());
-        let at = match self.known.iter().position(|k| k.0 == shape) {
-            Some(at) => at,
-            None => {
-                self.known.push((shape.clone(), Template::new(space, r, &shape)?));
-                self.known.len() - 1
+        if !self.known.contains_key(&shape) {
+            if self.known.len() == MOST_SHAPES {
+                self.known.clear();
             }
-        };
-        let t = &self.known[at].1;
+            self.known.insert(shape.clone(), Template::new(space, r, &shape)?);
+        }
+        let t = &self.known[&shape];
         let named = |name: &str| match name.strip_prefix(SITE) {
             Some(rest) => format!("{site}{rest}"),
             None => name.to_string(),

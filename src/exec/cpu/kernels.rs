@@ -83,6 +83,26 @@ thread_local! {
     static CHOSEN: std::cell::Cell<Option<Isa>> = const { std::cell::Cell::new(None) };
 }
 
+/// Calls `f` once with each instruction set that the machine has in force, on this thread.
+#[cfg(test)]
+pub(super) fn each_instruction_set(mut f: impl FnMut(&str)) {
+    let mut all = vec![Isa::Portable];
+    #[cfg(target_arch = "x86_64")]
+    {
+        if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
+            all.push(Isa::Avx2);
+        }
+        if std::is_x86_feature_detected!("avx512f") {
+            all.push(Isa::Avx512);
+        }
+    }
+    for isa in all {
+        CHOSEN.set(Some(isa));
+        f(&format!("{isa:?}"));
+    }
+    CHOSEN.set(None);
+}
+
 /// The best that the machine has.
 pub(super) fn isa() -> Isa {
     #[cfg(test)]
@@ -759,35 +779,14 @@ mod tests {
     use super::*;
     use crate::graph::ReduceOp;
 
-    /// What this machine can run.
-    fn instruction_sets() -> Vec<Isa> {
-        let mut all = vec![Isa::Portable];
-        #[cfg(target_arch = "x86_64")]
-        {
-            if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
-                all.push(Isa::Avx2);
-            }
-            if std::is_x86_feature_detected!("avx512f") {
-                all.push(Isa::Avx512);
-            }
-        }
-        all
-    }
-
     #[test]
     fn every_instruction_set_conforms() {
-        for isa in instruction_sets() {
-            CHOSEN.set(Some(isa));
-            crate::exec::conformance::conform(&crate::exec::cpu::Cpu::new());
-        }
-        CHOSEN.set(None);
+        each_instruction_set(|_| crate::exec::conformance::conform(&crate::exec::cpu::Cpu::new()));
     }
 
     #[test]
     fn every_instruction_set_agrees() {
-        let all = instruction_sets();
-        for isa in all {
-            CHOSEN.set(Some(isa));
+        each_instruction_set(|_| {
             // Block sizes of one to eight channels, one group and several, whole rows and parts.
             for (n, i, o, groups) in
                 [(3, 1, 1, 1), (29, 2, 3, 1), (64, 3, 7, 1), (40, 6, 12, 2), (16, 7, 7, 7), (96, 2, 13, 1)]
@@ -807,8 +806,19 @@ mod tests {
                 g.out(y);
                 agree(&g.0);
             }
-        }
-        CHOSEN.set(None);
+            // Many places and one tap: rows as they lie.
+            for (n, i, o) in [(29, 9, 14), (64, 16, 4), (3, 1, 6)] {
+                let mut g = G::default();
+                let (x, w) = (g.data("x", &[n, i, 6, 7]), g.param("w", &[o, i, 1, 1]));
+                let y = g.conv(x, w, 1, 0, 1);
+                let squares = g.0.mul(y, y);
+                let loss = g.0.reduce_all(ReduceOp::Mean, squares);
+                for d in crate::graph::gradients(&mut g.0, loss, &[x, w]) {
+                    g.out(d);
+                }
+                agree(&g.0);
+            }
+        });
     }
 
     #[test]
