@@ -297,8 +297,7 @@ fn trouble_says_what_it_is() {
 
     // Weights that do not fit are refused before they are made, then a step that does not.
     let l = learner(plain, Arc::new(Cpu::with_memory_limit(2000)));
-    let c = l.space.random(&mut Stream::new(0, "test")).map_err(|e| e.diagnostic().message).unwrap();
-    let Err(Trouble::Memory(why)) = Model::new(l, c, 0).map(|_| ()) else { panic!("it fits") };
+    let Err(Trouble::Memory(why)) = Model::new(l.clone(), random(&l, 0), 0).map(|_| ()) else { panic!("it fits") };
     assert_eq!(why, "needs 10 KB of memory, but one child may use 2.0 KB");
     let l = learner(plain, Arc::new(Cpu::with_memory_limit(20_000)));
     let mut m = model(&l, 0);
