@@ -34,11 +34,11 @@
 //! | `exec` | executors: `reference` (slow, obviously right), `cpu` (kernels, compiled) | base, graph | cranelift, ndarray |
 //! | `data` | data sets, splits, normalization, augmentation, tables of results | base, diag | flate2, csv, ndarray_npy, image |
 //! | `store` | runs and trials in a SQLite file | diag | rusqlite |
-//! | `learn` | models: building, training steps, inherited weights, costs | base, data, diag, exec, graph, space | |
+//! | `learn` | models: building, training steps, inherited weights, costs | base, data, diag, exec, graph, sema, space | |
 //! | `search` | the compiler and the runtime of search programs; search blocks; trials, workers, budgets, replay | base, data, diag, exec, graph, learn, sema, space, store, syntax | cranelift, stacker |
 //! | `report` | progress, tables, curves, pictures of architectures | diag, graph, search, sema, space, syntax | indicatif, unicode_width |
 //! | `lsp` | the language server, over the same parser, names and check | base, data, diag, search, sema, space, syntax | lsp_types |
-//! | `cli` | the commands; only here is printed, the environment read, the process ended | base, diag, exec, graph, learn, lsp, report, search, sema, space, store, syntax | clap, clap_complete, console, ctrlc, indicatif, num_bigint |
+//! | `cli` | the commands; only here is printed, the environment read, the process ended | base, diag, exec, graph, learn, lsp, report, search, sema, space, store, syntax | clap, clap_complete, console, ctrlc, indicatif, num_bigint, sysinfo |
 //!
 //! # What holds everywhere
 //!

@@ -2,6 +2,7 @@
 
 mod cli;
 mod docs;
+mod editors;
 mod fuzz;
 mod lsp;
 mod pages;

@@ -308,25 +308,61 @@ impl<'g> Body<'g> {
         *vals.last().expect("a body is not empty")
     }
 
+    /// Appends another body over the same tensors and loop variables. Returns its result.
+    pub fn append(&mut self, ops: &[Op]) -> Val {
+        let mut vals: Vec<Val> = Vec::with_capacity(ops.len());
+        for op in ops {
+            let op = op.with_operands(&mut |v| vals[v.0 as usize]);
+            vals.push(self.push(op));
+        }
+        *vals.last().expect("a body is not empty")
+    }
+
     /// Guards and operations; operations that the result does not need are left out.
     pub fn finish(self, result: Val) -> (Vec<Guard>, Vec<Op>) {
-        let ops = compact(&self.ops, result);
+        let live = needed(&self.ops, result);
+        let mut ops = self.ops;
+        if live.len() == ops.len() && !live.contains(&false) {
+            return (self.guards, ops);
+        }
+        ops.truncate(live.len());
+        let mut number = Vec::with_capacity(live.len());
+        let mut kept = 0;
+        for &l in &live {
+            number.push(Val(kept));
+            kept += u32::from(l);
+        }
+        let mut at = 0;
+        ops.retain_mut(|op| {
+            at += 1;
+            match op {
+                Op::Const(_) | Op::Read(..) | Op::Index(_) | Op::Test(_) => {}
+                op => *op = op.with_operands(&mut |v| number[v.0 as usize]),
+            }
+            live[at - 1]
+        });
         (self.guards, ops)
     }
 }
 
-/// The operations that `result` needs, renumbered; the last one is the result.
-pub fn compact(ops: &[Op], result: Val) -> Vec<Op> {
-    let mut live = vec![false; ops.len()];
+/// Which operations up to the result it needs.
+fn needed(ops: &[Op], result: Val) -> Vec<bool> {
+    let mut live = vec![false; result.0 as usize + 1];
     live[result.0 as usize] = true;
     for i in (0..=result.0 as usize).rev() {
         if live[i] {
             ops[i].operands(&mut |v| live[v.0 as usize] = true);
         }
     }
+    live
+}
+
+/// The operations that `result` needs, renumbered; the last one is the result.
+pub fn compact(ops: &[Op], result: Val) -> Vec<Op> {
+    let live = needed(ops, result);
     let mut number = vec![Val(0); ops.len()];
     let mut out = Vec::new();
-    for (i, op) in ops.iter().enumerate().filter(|(i, _)| live[*i]) {
+    for (i, op) in ops.iter().enumerate().take(live.len()).filter(|(i, _)| live[*i]) {
         number[i] = Val(out.len() as u32);
         out.push(op.with_operands(&mut |v| number[v.0 as usize]));
     }

@@ -6,6 +6,7 @@
 //! recognize those. Epilogues of reductions stay nodes; executors fuse them when they schedule.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::build::Body;
 use super::grad::is_costly;
@@ -54,7 +55,12 @@ fn fuse_marked(g: &mut Graph, marks: &mut Marks) {
 
 /// All that is done to a graph before it is compiled: simplification, fusion, and what fusion made simple.
 pub fn optimize(g: &mut Graph) {
-    let mut marks = Marks::new(g);
+    optimize_folded(g, 0..0);
+}
+
+/// As [`optimize`], where the bodies of some nodes are known to be folded, as [`Body`] leaves them: gradients, say.
+pub fn optimize_folded(g: &mut Graph, folded: Range<usize>) {
+    let mut marks = Marks::folded(g, folded);
     simplify_marked(g, &mut marks);
     fuse_marked(g, &mut marks);
     simplify_marked(g, &mut marks);

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
+use std::ops::Range;
 
 use super::build::{Body, compact, example_axis};
 use super::range::Facts;
@@ -30,6 +31,8 @@ const PASSES: &[(&str, Pass)] = &[
 pub(super) struct Marks {
     /// For each node, a bit for each pass.
     open: Vec<u8>,
+    /// Which passes, by their place in [`PASSES`], found nothing to do in the graph as it is.
+    idle: u8,
 }
 
 const BODIES: u8 = 1;
@@ -40,12 +43,33 @@ const ALL: u8 = BODIES | AXES | FACTORS;
 impl Marks {
     /// Nothing was looked at.
     pub(super) fn new(g: &Graph) -> Self {
-        Self { open: vec![ALL; g.nodes.len()] }
+        Self { open: vec![ALL; g.nodes.len()], idle: 0 }
+    }
+
+    /// Nothing was looked at, but some bodies were folded when they were built: those have to be looked at again only
+    /// where they read what copies another tensor, or what is a number.
+    pub(super) fn folded(g: &Graph, folded: Range<usize>) -> Self {
+        let plain: Vec<bool> = g.ids().map(|id| copied(g, g.node(id)).is_none() && uniform(g, id).is_none()).collect();
+        let open = |(i, node): (usize, &Node)| {
+            if !folded.contains(&i) {
+                return ALL;
+            }
+            let mut open = ALL & !BODIES;
+            node.reads(|x| open |= if plain[x.0 as usize] { 0 } else { BODIES });
+            open
+        };
+        Self { open: g.nodes.iter().enumerate().map(open).collect(), idle: 0 }
     }
 
     /// A node changed.
     pub(super) fn changed(&mut self, id: NodeId) {
         self.open[id.0 as usize] = ALL;
+        self.idle = 0;
+    }
+
+    /// Whether some node is open for a pass.
+    fn any(&self, pass: u8) -> bool {
+        self.open.iter().any(|o| o & pass != 0)
     }
 }
 
@@ -59,11 +83,17 @@ pub fn simplify(g: &mut Graph) {
 pub(super) fn simplify_marked(g: &mut Graph, marks: &mut Marks) {
     // Each round that changes something removes something; few are ever needed.
     for _ in 0..8 {
-        let mut changed = false;
-        for (_, pass) in PASSES {
-            changed |= pass(g, marks);
+        for (k, (_, pass)) in PASSES.iter().enumerate() {
+            if marks.idle & 1 << k != 0 {
+                continue;
+            }
+            if pass(g, marks) {
+                marks.idle = 0;
+            } else {
+                marks.idle |= 1 << k;
+            }
         }
-        if !changed {
+        if marks.idle.count_ones() as usize == PASSES.len() {
             return;
         }
     }
@@ -149,6 +179,9 @@ fn copied(g: &Graph, node: &Node) -> Option<NodeId> {
 
 /// Arithmetic on constants, neutral elements, decided guards and tests, reads of constant tensors and of copies.
 fn bodies(g: &mut Graph, marks: &mut Marks) -> bool {
+    if !marks.any(BODIES) {
+        return false;
+    }
     rebuild(g, marks, BODIES, |g, mut node| {
         let shape = node.shape.clone();
         let simpler = match &node.kind {
@@ -195,9 +228,9 @@ fn body(g: &Graph, extents: &[usize], guards: &[Guard], ops: &[Op], reducing: bo
         facts.assume(guard);
         body.guard(guard.clone());
     }
-    let ops: Vec<Op> = ops
-        .iter()
-        .map(|op| match op {
+    let mut vals: Vec<Val> = Vec::with_capacity(ops.len());
+    for op in ops {
+        let op = match op {
             Op::Read(t, at) => {
                 let mut t = *t;
                 while let Some(source) = copied(g, g.node(t)) {
@@ -205,15 +238,19 @@ fn body(g: &Graph, extents: &[usize], guards: &[Guard], ops: &[Op], reducing: bo
                 }
                 uniform(g, t).map_or_else(|| Op::Read(t, at.clone()), Op::Const)
             }
-            op => op.clone(),
-        })
-        .collect();
-    let result = body.splice(&ops, &mut Index::var);
+            op => op.with_operands(&mut |v| vals[v.0 as usize]),
+        };
+        vals.push(body.push(op));
+    }
+    let result = *vals.last()?;
     Some(body.finish(result))
 }
 
 /// Reduction axes with one place, or that neither body nor guards use.
 fn axes(g: &mut Graph, marks: &mut Marks) -> bool {
+    if !marks.any(AXES) {
+        return false;
+    }
     rebuild(g, marks, AXES, |g, mut node| {
         if let Kind::Equation(e) = &node.kind
             && let Some(kind) = fewer_axes(g, e, &node.shape)
@@ -270,6 +307,9 @@ fn fewer_axes(g: &Graph, e: &Equation, shape: &[usize]) -> Option<Equation> {
 ///
 /// Sums with guards stay: an empty one is 0, whatever the factor.
 fn factors(g: &mut Graph, marks: &mut Marks) -> bool {
+    if !marks.any(FACTORS) {
+        return false;
+    }
     rebuild(g, marks, FACTORS, |g, node| {
         let Kind::Equation(Equation { reduce: Some(r), guards, body }) = &node.kind else {
             return Outcome::Same(node);
@@ -360,6 +400,9 @@ fn factorize(g: &Graph, body: &[Op], shape: &[usize]) -> Factors {
 
 /// Reshapes of reshapes, to the same shape, and of constants; concatenations of one tensor.
 fn reshapes(g: &mut Graph, marks: &mut Marks) -> bool {
+    if !g.nodes.iter().any(|n| matches!(n.kind, Kind::Reshape(_) | Kind::Concat { .. })) {
+        return false;
+    }
     let kept: BTreeSet<NodeId> = g.updates.iter().map(|(_, from)| *from).collect();
     let mut old = 0;
     rebuild(g, marks, 0, |g, mut node| {
@@ -393,6 +436,9 @@ fn reshapes(g: &mut Graph, marks: &mut Marks) -> bool {
 /// Equations that only copy a tensor. A copy that is the new value of a persistent input stays: the order of updates
 /// must not matter.
 fn copies(g: &mut Graph, marks: &mut Marks) -> bool {
+    if !g.nodes.iter().any(|n| copied(g, n).is_some()) {
+        return false;
+    }
     let kept: BTreeSet<NodeId> = g.updates.iter().map(|(_, from)| *from).collect();
     let mut old = 0;
     rebuild(g, marks, 0, |g, node| {
@@ -407,8 +453,18 @@ fn copies(g: &mut Graph, marks: &mut Marks) -> bool {
 
 /// Nodes that are computed equally. Inputs are never merged.
 fn equal(g: &mut Graph, marks: &mut Marks) -> bool {
-    let mut seen: BTreeMap<u128, NodeId> = BTreeMap::new();
     let mut bytes = Bytes(Vec::new());
+    let mut all: Vec<u128> = Vec::with_capacity(g.nodes.len());
+    for n in g.nodes.iter().filter(|n| !matches!(n.kind, Kind::Input(_))) {
+        bytes.0.clear();
+        fingerprint(n, &mut bytes);
+        all.push(hash128(&bytes.0));
+    }
+    all.sort_unstable();
+    if all.windows(2).all(|w| w[0] != w[1]) {
+        return false;
+    }
+    let mut seen: BTreeMap<u128, NodeId> = BTreeMap::new();
     rebuild(g, marks, 0, |g, node| {
         if matches!(node.kind, Kind::Input(_)) {
             return Outcome::Same(node);

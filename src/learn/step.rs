@@ -1,10 +1,13 @@
 //! The graphs of a candidate: a training step, the forward pass, a metric.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::diag::{Diagnostic, codes};
 use crate::graph::grad::gradients;
 use crate::graph::{DType, Graph, Init, Input, Kind, Node, NodeId, Op, ReduceOp, Role, Val};
+use crate::sema::modules::Program;
 use crate::space::apply::{OpUse, apply};
 use crate::space::decision::Candidate;
 use crate::space::{Space, Want};
@@ -59,27 +62,118 @@ pub fn training(space: &Space, c: &Candidate, target: &Target, r: &Recipe) -> Re
     let (mut g, results) = apply(space.program(), &r.loss, &[output, label], g, true, "loss")?;
     let loss = scalar(&g, &results, &r.loss)?;
     let weights: Vec<NodeId> = g.inputs().filter(|(_, i)| matches!(i.role, Role::Param(_))).map(|(id, _)| id).collect();
+    let folded = g.nodes.len();
     let mut grads = gradients(&mut g, loss, &weights);
     if r.clip {
         clip_gradients(&mut g, &mut grads);
     }
-    for (w, grad) in weights.into_iter().zip(grads) {
-        let Kind::Input(input) = &g.node(w).kind else { continue };
-        let site = input.name.clone();
-        let (next_graph, next) = apply(space.program(), &r.optimizer, &[w, grad], g, true, &site)?;
-        g = next_graph;
-        if g.node(next[0]).shape != g.node(w).shape {
+    UPDATES.with_borrow_mut(|updates| {
+        updates.of(space.program(), &r.optimizer);
+        weights.into_iter().zip(grads).try_for_each(|(w, grad)| updates.append(&mut g, space, r, w, grad))
+    })?;
+    g.outputs = vec![("loss".to_string(), loss)];
+    share_knobs(&mut g);
+    let all = g.nodes.len();
+    Ok(finish(g, folded..all))
+}
+
+/// The optimizer's update of a weight, once for each shape: a network has many weights, but few shapes, and so have the
+/// children of a space together.
+#[derive(Default)]
+struct Updates {
+    of: Option<(Arc<Program>, OpUse)>,
+    known: BTreeMap<Vec<usize>, Template>,
+}
+
+thread_local! {
+    /// Of the optimizer that this thread used last; what is in it follows from the optimizer and the shapes alone.
+    static UPDATES: RefCell<Updates> = RefCell::default();
+}
+
+/// Spaces with endlessly many shapes must not fill the memory.
+const MOST_SHAPES: usize = 1000;
+
+/// An update with inputs in place of the weight and its gradient.
+struct Template {
+    graph: Graph,
+    weight: NodeId,
+    gradient: NodeId,
+}
+
+/// Stands for the weight's site in the names of a [`Template`]; no site begins with it.
+const SITE: char = '@';
+
+impl Template {
+    fn new(space: &Space, r: &Recipe, shape: &[usize]) -> Result<Self, Diagnostic> {
+        let mut g = Graph::default();
+        // Given in every run, as far as the template knows, so that simplification leaves them.
+        let mut input = |name: &str| {
+            let kind = Kind::Input(Input { name: name.to_string(), role: Role::Data });
+            g.push(Node { kind, shape: shape.to_vec(), dtype: DType::Float, example: None, label: name.to_string() })
+        };
+        let (weight, gradient) = (input("weight"), input("gradient"));
+        let (mut graph, next) = apply(space.program(), &r.optimizer, &[weight, gradient], g, true, &SITE.to_string())?;
+        if graph.node(next[0]).shape != shape {
             return Err(Diagnostic::new(
                 &codes::SHAPE,
                 r.optimizer.span,
                 "an optimizer must give a weight of the shape that it takes",
             ));
         }
-        g.updates.push((w, next[0]));
+        graph.updates.push((weight, next[0]));
+        crate::graph::simplify(&mut graph);
+        Ok(Self { graph, weight, gradient })
     }
-    g.outputs = vec![("loss".to_string(), loss)];
-    share_knobs(&mut g);
-    Ok(finish(g))
+}
+
+impl Updates {
+    /// Forgets what belongs to another optimizer.
+    fn of(&mut self, program: &Arc<Program>, op: &OpUse) {
+        if !self.of.as_ref().is_some_and(|(p, o)| Arc::ptr_eq(p, program) && o == op) {
+            self.known.clear();
+            self.of = Some((program.clone(), op.clone()));
+        }
+    }
+
+    /// Appends the update of one weight.
+    fn append(
+        &mut self,
+        g: &mut Graph,
+        space: &Space,
+        r: &Recipe,
+        weight: NodeId,
+        gradient: NodeId,
+    ) -> Result<(), Diagnostic> {
+        let (node, Kind::Input(input)) = (g.node(weight), &g.node(weight).kind) else { return Ok(()) };
+        let (shape, site) = (node.shape.clone(), input.name.clone());
+        if !self.known.contains_key(&shape) {
+            if self.known.len() == MOST_SHAPES {
+                self.known.clear();
+            }
+            self.known.insert(shape.clone(), Template::new(space, r, &shape)?);
+        }
+        let t = &self.known[&shape];
+        let named = |name: &str| match name.strip_prefix(SITE) {
+            Some(rest) => format!("{site}{rest}"),
+            None => name.to_string(),
+        };
+        let mut map: Vec<NodeId> = Vec::with_capacity(t.graph.nodes.len());
+        for (id, node) in t.graph.ids().zip(&t.graph.nodes) {
+            if id == t.weight || id == t.gradient {
+                map.push(if id == t.weight { weight } else { gradient });
+                continue;
+            }
+            let mut node = node.clone();
+            node.label = named(&node.label);
+            if let Kind::Input(i) = &mut node.kind {
+                i.name = named(&i.name);
+            }
+            node.map_reads(&mut |x| map[x.0 as usize]);
+            map.push(g.push(node));
+        }
+        g.updates.extend(t.graph.updates.iter().map(|(to, from)| (map[to.0 as usize], map[from.0 as usize])));
+        Ok(())
+    }
 }
 
 /// The forward pass in inference. Its only output is the network's.
@@ -87,7 +181,7 @@ pub fn forward(space: &Space, c: &Candidate, batch: usize) -> Result<Graph, Diag
     let built = space.build(c, Want::Graph { batch, training: false }).map_err(crate::space::BuildError::diagnostic)?;
     let mut g = built.graph;
     share_knobs(&mut g);
-    Ok(finish(g))
+    Ok(finish(g, 0..0))
 }
 
 /// A metric of outputs against targets; the inputs are called `output` and [`TARGET`].
@@ -105,7 +199,7 @@ pub fn metric(space: &Space, op: &OpUse, target: &Target, output: &[usize]) -> R
     let (mut g, results) = apply(space.program(), op, &[out, label], g, false, "metric")?;
     let value = scalar(&g, &results, op)?;
     g.outputs = vec![("value".to_string(), value)];
-    Ok(finish(g))
+    Ok(finish(g, 0..0))
 }
 
 fn scalar(g: &Graph, results: &[NodeId], op: &OpUse) -> Result<NodeId, Diagnostic> {
@@ -117,8 +211,9 @@ fn scalar(g: &Graph, results: &[NodeId], op: &OpUse) -> Result<NodeId, Diagnosti
     }
 }
 
-fn finish(mut g: Graph) -> Graph {
-    crate::graph::optimize(&mut g);
+/// `folded` are nodes whose bodies are simple already.
+fn finish(mut g: Graph, folded: std::ops::Range<usize>) -> Graph {
+    crate::graph::fuse::optimize_folded(&mut g, folded);
     debug_assert_eq!(crate::graph::verify::verify(&g), Ok(()));
     g
 }

@@ -476,6 +476,15 @@ impl Gen<'_, '_> {
         }
     }
 
+    /// Four integers side by side, the first of them at a lane's place.
+    pub fn load_integers(&mut self, slot: usize, at: &Index, lane: usize) -> Value {
+        let offset = self.index(at, Some(lane));
+        let base = self.bases[slot];
+        let place = self.add_scaled(base, offset, 4);
+        let flags = self.load_flags(slot);
+        self.b.ins().load(types::I32X4, flags, place, 0)
+    }
+
     /// Whether a guard holds, as an `I8`.
     pub fn test(&mut self, guard: &Guard, lane: Option<usize>) -> Value {
         match guard {

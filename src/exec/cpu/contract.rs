@@ -189,6 +189,8 @@ pub struct Dots {
     pub classes: Vec<Class>,
     /// Of each result of a channel of `left`: in `out`.
     pub places: Vec<i64>,
+    /// So many positions are summed before the next channels' turn: their rows fit the first-level cache.
+    pub together: usize,
     /// Of each outer iteration: in `b`, in `a`, in `out`.
     pub outer: Vec<(i64, i64, i64)>,
     /// Of each `o`: in `a`, in `out`.
@@ -247,12 +249,15 @@ impl Dots {
                 + self.taps.len() * self.right.len() * p.width
                 + 64;
         }
-        self.places.len() * ROW
+        self.left.len() * self.places.len() * ROW
     }
 }
 
 /// The packed rows of a chunk should stay in the second-level cache, with about half of it to spare.
 const CHUNK_BYTES: usize = 400 << 10;
+
+/// What rows that are needed again soon may take of the first-level cache.
+const L1_BYTES: usize = 24 << 10;
 
 /// Tables larger than this are not worth their memory traffic.
 const MAX_TABLE: usize = 1 << 22;
@@ -520,6 +525,7 @@ impl Contraction {
             products: None,
             classes: Vec::new(),
             places: Vec::new(),
+            together: usize::MAX,
             outer: self.outer(&c),
             left: self.points(&c.single).iter().map(|p| (Self::part(a, p), Self::part(out, p))).collect(),
             right: self.points(&c.dense).iter().map(|p| (Self::part(b, p), Self::part(out, p))).collect(),
@@ -529,12 +535,19 @@ impl Contraction {
         };
         let inner = self.points(&c.tabled_inner);
         let (l, r) = (dots.left.len(), dots.right.len());
-        if l.min(r) >= 4 && l.max(r) >= 8 {
+        // Turning rows pays where each is needed several times, or sums are so short that adding lanes would count.
+        let few = taps.len() == 1 && inner.len() >= 32 && l * r <= 4096;
+        if l.min(r) >= 4 && l.max(r) >= 8 && !few {
             dots.chunks = self.chunks(&inner, &taps, l, r);
             dots.choose();
         } else {
-            if taps.len() == 1 && l > r {
+            // The side that windows move over is `b`.
+            let moves = |o: &Index| c.tabled_outer.iter().any(|&v| dependence(o, v) != Use::None);
+            if moves(a) && !moves(b) {
                 dots.swap();
+            }
+            if dots.left.len() > 1 {
+                dots.together = (L1_BYTES / ((l + r) * self.row.1 * 4)).max(2);
             }
             self.sums(&inner, &taps, &mut dots);
         }

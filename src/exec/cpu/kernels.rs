@@ -83,6 +83,26 @@ thread_local! {
     static CHOSEN: std::cell::Cell<Option<Isa>> = const { std::cell::Cell::new(None) };
 }
 
+/// Calls `f` once with each instruction set that the machine has in force, on this thread.
+#[cfg(test)]
+pub(super) fn each_instruction_set(mut f: impl FnMut(&str)) {
+    let mut all = vec![Isa::Portable];
+    #[cfg(target_arch = "x86_64")]
+    {
+        if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
+            all.push(Isa::Avx2);
+        }
+        if std::is_x86_feature_detected!("avx512f") {
+            all.push(Isa::Avx512);
+        }
+    }
+    for isa in all {
+        CHOSEN.set(Some(isa));
+        f(&format!("{isa:?}"));
+    }
+    CHOSEN.set(None);
+}
+
 /// The best that the machine has.
 pub(super) fn isa() -> Isa {
     #[cfg(test)]
@@ -122,16 +142,45 @@ fn wide_blocks(n: usize, lanes: usize) -> impl Iterator<Item = (usize, usize)> {
 /// # Safety
 /// As [`rows`].
 unsafe fn pack(plan: &Rows, w: *const f32, to: *mut f32, most: usize) {
+    let apart = plan.channels.get(1).map_or(i64::MAX, |c| (c.0 - plan.channels[0].0).abs());
+    // The inner loop is the one that stays closer together in `w`.
+    let across = apart < plan.weights.len() as i64;
     let mut at = 0;
     for (start, len) in blocks(plan.channels.len(), most) {
-        for (j, channel) in plan.channels[start..start + len].iter().enumerate() {
+        let channels = &plan.channels[start..start + len];
+        let copy = |t: usize, weight: &i64, j: usize, channel: &(i64, i64)| {
+            // SAFETY: the tables are in bounds, by the caller's promise.
+            unsafe { *to.add(at + t * len + j) = *w.offset((channel.0 + weight) as isize) };
+        };
+        if across {
             for (t, weight) in plan.weights.iter().enumerate() {
-                // SAFETY: the tables are in bounds, by the caller's promise.
-                unsafe { *to.add(at + t * len + j) = *w.offset((channel.0 + weight) as isize) };
+                for (j, channel) in channels.iter().enumerate() {
+                    copy(t, weight, j, channel);
+                }
+            }
+        } else {
+            for (j, channel) in channels.iter().enumerate() {
+                for (t, weight) in plan.weights.iter().enumerate() {
+                    copy(t, weight, j, channel);
+                }
             }
         }
         at += len * plan.weights.len();
     }
+}
+
+/// What a block of a sum of products is about.
+struct Patch<'a> {
+    /// Examples.
+    row: usize,
+    /// Starts in `a` and in `b`.
+    positions: &'a [(i64, i64)],
+    /// Rows of `b`, with the numbers of their results.
+    columns: &'a [(i64, u32)],
+    /// Rows of `a`.
+    lefts: *const (i64, i64),
+    /// Results of each row of `a`.
+    slots: usize,
 }
 
 /// The results that [`Outer`] keeps in scratch, to their places.
@@ -139,13 +188,17 @@ unsafe fn pack(plan: &Rows, w: *const f32, to: *mut f32, most: usize) {
 /// # Safety
 /// As [`dots`].
 unsafe fn rearrange(plan: &Dots, width: usize, from: *const f32, out: *mut f32) {
-    for (l, left) in plan.left.iter().enumerate() {
+    // Neighbours in the scratch go to as many streams of writes.
+    for (block, left) in plan.left.chunks(16).enumerate() {
         for (r, right) in plan.right.iter().enumerate() {
             for (t, tap) in plan.taps.iter().enumerate() {
                 // SAFETY: the tables are in bounds, by the caller's promise.
                 unsafe {
-                    let x = *from.add((t * plan.right.len() + r) * width + l);
-                    *out.offset((left.1 + right.1 + tap) as isize) = x;
+                    let from = from.add((t * plan.right.len() + r) * width + block * 16);
+                    let out = out.offset((right.1 + tap) as isize);
+                    for (l, left) in left.iter().enumerate() {
+                        *out.offset(left.1 as isize) = *from.add(l);
+                    }
                 }
             }
         }
@@ -153,7 +206,7 @@ unsafe fn rearrange(plan: &Dots, width: usize, from: *const f32, out: *mut f32) 
 }
 
 macro_rules! kernels {
-    ($(#[$feature:meta])* $channels:literal, $few:literal, $many:literal, $pitch:literal) => {
+    ($(#[$feature:meta])* $channels:literal, $side:literal, $few:literal, $many:literal, $pitch:literal) => {
         /// # Safety
         /// As the function of the same name outside.
         $(#[$feature])*
@@ -263,82 +316,110 @@ macro_rules! kernels {
             }
         }
 
-        /// Sums of products where one side has few channels: a row of `a` meets several rows of `b`.
+        /// Sums of products of rows as they lie: a few rows of `a` meet a few rows of `b`.
         ///
         /// # Safety
         /// As [`dots`].
         $(#[$feature])*
         pub unsafe fn sums(plan: &Dots, out: *mut f32, b: *const f32, a: *const f32, scratch: *mut f32) {
+            let slots = plan.places.len();
+            // One row of `a` leaves room for more of `b`.
+            let most = if plan.left.len() == 1 { 9 } else { $side };
             for &(b_at, a_at, out_at) in &plan.outer {
-                for left in &plan.left {
-                    // SAFETY: the caller's promise, here and below.
-                    unsafe {
-                        let (b, a) = (b.offset(b_at as isize), a.offset((a_at + left.0) as isize));
-                        std::ptr::write_bytes(scratch, 0, plan.places.len() * LANES);
-                        for class in &plan.classes {
-                            for (start, len) in blocks(class.columns.len(), 9) {
-                                let columns = &class.columns[start..start + len];
-                                match len {
-                                    1 => line::<1>(plan.row, &class.positions, columns, a, b, scratch),
-                                    2 => line::<2>(plan.row, &class.positions, columns, a, b, scratch),
-                                    3 => line::<3>(plan.row, &class.positions, columns, a, b, scratch),
-                                    4 => line::<4>(plan.row, &class.positions, columns, a, b, scratch),
-                                    5 => line::<5>(plan.row, &class.positions, columns, a, b, scratch),
-                                    6 => line::<6>(plan.row, &class.positions, columns, a, b, scratch),
-                                    7 => line::<7>(plan.row, &class.positions, columns, a, b, scratch),
-                                    8 => line::<8>(plan.row, &class.positions, columns, a, b, scratch),
-                                    _ => line::<9>(plan.row, &class.positions, columns, a, b, scratch),
+                // SAFETY: the caller's promise, here and below.
+                unsafe {
+                    let (b, a, out) = (b.offset(b_at as isize), a.offset(a_at as isize), out.offset(out_at as isize));
+                    std::ptr::write_bytes(scratch, 0, plan.left.len() * slots * LANES);
+                    for class in &plan.classes {
+                        for positions in class.positions.chunks(plan.together) {
+                            for (l, left) in blocks(plan.left.len(), 4) {
+                                let lefts = plan.left.as_ptr().add(l);
+                                let sums = scratch.add(l * slots * LANES);
+                                for (start, len) in blocks(class.columns.len(), most) {
+                                    let columns = &class.columns[start..start + len];
+                                    let p = Patch { row: plan.row, positions, columns, lefts, slots };
+                                    match (left, len) {
+                                        (1, 1) => patch::<1, 1>(&p, a, b, sums),
+                                        (1, 2) => patch::<1, 2>(&p, a, b, sums),
+                                        (1, 3) => patch::<1, 3>(&p, a, b, sums),
+                                        (1, 4) => patch::<1, 4>(&p, a, b, sums),
+                                        (1, 5) => patch::<1, 5>(&p, a, b, sums),
+                                        (1, 6) => patch::<1, 6>(&p, a, b, sums),
+                                        (1, 7) => patch::<1, 7>(&p, a, b, sums),
+                                        (1, 8) => patch::<1, 8>(&p, a, b, sums),
+                                        (1, _) => patch::<1, 9>(&p, a, b, sums),
+                                        (2, 1) => patch::<2, 1>(&p, a, b, sums),
+                                        (2, 2) => patch::<2, 2>(&p, a, b, sums),
+                                        (2, 3) => patch::<2, 3>(&p, a, b, sums),
+                                        (2, _) => patch::<2, 4>(&p, a, b, sums),
+                                        (3, 1) => patch::<3, 1>(&p, a, b, sums),
+                                        (3, 2) => patch::<3, 2>(&p, a, b, sums),
+                                        (3, 3) => patch::<3, 3>(&p, a, b, sums),
+                                        (3, _) => patch::<3, 4>(&p, a, b, sums),
+                                        (_, 1) => patch::<4, 1>(&p, a, b, sums),
+                                        (_, 2) => patch::<4, 2>(&p, a, b, sums),
+                                        (_, 3) => patch::<4, 3>(&p, a, b, sums),
+                                        _ => patch::<4, 4>(&p, a, b, sums),
+                                    }
                                 }
                             }
                         }
+                    }
+                    for (l, left) in plan.left.iter().enumerate() {
                         for (slot, place) in plan.places.iter().enumerate() {
-                            let s = sum(load(scratch.add(slot * LANES)));
-                            *out.offset((out_at + left.1 + place) as isize) = s;
+                            let s = sum(load(scratch.add((l * slots + slot) * LANES)));
+                            *out.offset((left.1 + place) as isize) = s;
                         }
                     }
                 }
             }
         }
 
-        /// Adds the products of one row of `a` and `G` rows of `b` at each position, lane by lane, to `G` vectors.
+        /// Adds the products of `L` rows of `a` and `G` rows of `b` at each position, lane by lane, to vectors at `sums`.
         $(#[$feature])*
         #[inline]
-        unsafe fn line<const G: usize>(
-            row: usize,
-            positions: &[(i64, i64)],
-            columns: &[(i64, u32)],
-            a: *const f32,
-            b: *const f32,
-            sums: *mut f32,
-        ) {
+        unsafe fn patch<const L: usize, const G: usize>(p: &Patch, a: *const f32, b: *const f32, sums: *mut f32) {
             // SAFETY: the caller's promise.
             unsafe {
-                let mut offsets = [0isize; G];
-                for g in 0..G {
-                    offsets[g] = columns[g].0 as isize;
+                let (mut rows, mut offsets) = ([0isize; L], [0isize; G]);
+                for l in 0..L {
+                    rows[l] = (*p.lefts.add(l)).0 as isize;
                 }
-                let mut acc = [zero(); G];
-                let whole = row / LANES * LANES;
-                for &(at_a, at_b) in positions {
+                for g in 0..G {
+                    offsets[g] = p.columns[g].0 as isize;
+                }
+                let mut acc = [[zero(); G]; L];
+                let whole = p.row / LANES * LANES;
+                for &(at_a, at_b) in p.positions {
                     let (a, b) = (a.offset(at_a as isize), b.offset(at_b as isize));
                     let mut n = 0;
                     while n < whole {
-                        let x = load(a.add(n));
+                        let mut ys = [zero(); G];
                         for g in 0..G {
-                            acc[g] = fma(x, load(b.offset(offsets[g]).add(n)), acc[g]);
+                            ys[g] = load(b.offset(offsets[g]).add(n));
+                        }
+                        for l in 0..L {
+                            let x = load(a.offset(rows[l]).add(n));
+                            for g in 0..G {
+                                acc[l][g] = fma(x, ys[g], acc[l][g]);
+                            }
                         }
                         n += LANES;
                     }
-                    if n < row {
-                        let x = part(a.add(n), row - n);
-                        for g in 0..G {
-                            acc[g] = fma(x, part(b.offset(offsets[g]).add(n), row - n), acc[g]);
+                    if n < p.row {
+                        for l in 0..L {
+                            let x = part(a.offset(rows[l]).add(n), p.row - n);
+                            for g in 0..G {
+                                acc[l][g] = fma(x, part(b.offset(offsets[g]).add(n), p.row - n), acc[l][g]);
+                            }
                         }
                     }
                 }
-                for g in 0..G {
-                    let to = sums.add(columns[g].1 as usize * LANES);
-                    store(to, add(load(to), acc[g]));
+                for l in 0..L {
+                    for g in 0..G {
+                        let to = sums.add((l * p.slots + p.columns[g].1 as usize) * LANES);
+                        store(to, add(load(to), acc[l][g]));
+                    }
                 }
             }
         }
@@ -489,7 +570,7 @@ mod avx512 {
     use std::arch::x86_64::*;
 
     use super::super::contract::{Dots, Outer, Rows, Tap};
-    use super::{blocks, pack, rearrange, wide_blocks};
+    use super::{Patch, blocks, pack, rearrange, wide_blocks};
 
     const LANES: usize = 16;
     type V = __m512;
@@ -518,6 +599,7 @@ mod avx512 {
     kernels!(
         #[target_feature(enable = "avx512f,avx2,fma")]
         8,
+        4,
         8,
         16,
         16
@@ -533,7 +615,7 @@ mod avx2 {
     use std::arch::x86_64::*;
 
     use super::super::contract::{Dots, Outer, Rows, Tap};
-    use super::{blocks, pack, rearrange, wide_blocks};
+    use super::{Patch, blocks, pack, rearrange, wide_blocks};
 
     const LANES: usize = 8;
     type V = __m256;
@@ -569,6 +651,7 @@ mod avx2 {
     kernels!(
         #[target_feature(enable = "avx2,fma")]
         6,
+        3,
         6,
         8,
         8
@@ -631,7 +714,7 @@ mod avx2 {
 #[allow(clippy::needless_range_loop, reason = "the loops are unrolled by their constant bounds")]
 mod portable {
     use super::super::contract::{Dots, Outer, Rows, Tap};
-    use super::{blocks, pack, rearrange, wide_blocks};
+    use super::{Patch, blocks, pack, rearrange, wide_blocks};
 
     const LANES: usize = 4;
     type V = [f32; 4];
@@ -669,7 +752,7 @@ mod portable {
     fn sum(a: V) -> f32 {
         (a[0] + a[2]) + (a[1] + a[3])
     }
-    kernels!(4, 4, 8, 8);
+    kernels!(4, 2, 4, 8, 8);
 
     /// As `avx2::turn`.
     ///
@@ -691,57 +774,4 @@ mod portable {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::tests::{G, agree};
-    use super::*;
-    use crate::graph::ReduceOp;
-
-    #[test]
-    fn every_instruction_set_agrees() {
-        let mut all = vec![Isa::Portable];
-        #[cfg(target_arch = "x86_64")]
-        {
-            if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
-                all.push(Isa::Avx2);
-            }
-            if std::is_x86_feature_detected!("avx512f") {
-                all.push(Isa::Avx512);
-            }
-        }
-        for isa in all {
-            CHOSEN.set(Some(isa));
-            // Block sizes of one to eight channels, one group and several, whole rows and parts.
-            for (n, i, o, groups) in
-                [(3, 1, 1, 1), (29, 2, 3, 1), (64, 3, 7, 1), (40, 6, 12, 2), (16, 7, 7, 7), (96, 2, 13, 1)]
-                    .into_iter()
-                    // Outer products, with lanes along either side, in one vector, two and three.
-                    .chain([(29, 5, 17, 1), (64, 16, 16, 1), (16, 24, 40, 1), (7, 35, 9, 1), (5, 16, 32, 2)])
-            {
-                let mut g = G::default();
-                let x = g.data("x", &[n, i, 5, 4]);
-                let w = g.param("w", &[o, i / groups, 3, 3]);
-                let y = g.conv(x, w, 1, 1, groups);
-                let squares = g.0.mul(y, y);
-                let loss = g.0.reduce_all(ReduceOp::Mean, squares);
-                for d in crate::graph::gradients(&mut g.0, loss, &[x, w]) {
-                    g.out(d);
-                }
-                g.out(y);
-                agree(&g.0);
-            }
-        }
-        CHOSEN.set(None);
-    }
-
-    #[test]
-    fn blocks_cover_everything_evenly() {
-        for n in 1..40 {
-            for most in 1..9 {
-                let all: Vec<_> = blocks(n, most).collect();
-                assert_eq!(all.iter().map(|b| b.1).sum::<usize>(), n);
-                assert!(all.iter().all(|b| b.1 <= most && b.1 >= 1 && b.1 + 1 >= all[0].1));
-                assert!(all.windows(2).all(|w| w[0].0 + w[0].1 == w[1].0));
-            }
-        }
-    }
-}
+mod tests;

@@ -15,6 +15,13 @@ pub const ROW: usize = 16;
 /// row that is shorter.
 pub const SLACK: usize = 16;
 
+/// Channels a multiple of so many elements apart (4096 bytes) would compete for the same lines of the cache, where a
+/// window reads the same place of all of them.
+const PAGE: usize = 1024;
+
+/// By so many elements they are moved apart: an odd number of cache lines.
+const SHIFT: usize = 80;
+
 /// The place of each element of a tensor, in elements (of 4 bytes) from its base.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -37,7 +44,11 @@ impl Layout {
             strides[e] = 1;
             size = shape[e].next_multiple_of(ROW);
         }
+        let outermost = (0..shape.len()).find(|&a| Some(a) != example);
         for axis in (0..shape.len()).rev().filter(|&a| Some(a) != example) {
+            if example.is_some() && Some(axis) == outermost && size.is_multiple_of(PAGE) && shape[axis] > 1 {
+                size += SHIFT;
+            }
             strides[axis] = size as i64;
             size *= shape[axis];
         }
@@ -115,20 +126,25 @@ impl Layout {
         self.same_places(&Layout { size: self.size, ..Layout::new(&self.shape, None) })
     }
 
-    /// `(examples, the rest, row length)` where examples are the first axis and the rest lies in order.
-    fn transposed(&self) -> Option<(usize, usize, usize)> {
+    /// Where examples are the first axis and the rest lies in order, but for a gap between the parts of the second axis.
+    fn transposed(&self) -> Option<Transposed> {
         let fresh = Layout::new(&self.shape, Some(0));
-        (self.shape.len() > 1 && self.padded == Some(0) && self.same_places(&fresh)).then(|| {
+        let fits = self.shape.len() > 1 && self.padded == Some(0) && self.same_places(&fresh);
+        fits.then(|| {
             let n = self.shape[0];
-            (n, self.shape[1..].iter().product(), n.next_multiple_of(ROW))
+            let apart = if self.shape[1] == 1 { self.size } else { self.strides[1] as usize };
+            let (parts, inner) = (self.shape[1], self.shape[2..].iter().product());
+            let row = n.next_multiple_of(ROW);
+            let (parts, inner) = if apart == inner * row { (1, parts * inner) } else { (parts, inner) };
+            Transposed { n, parts, inner, row, apart }
         })
     }
 
     fn place<T: Copy>(&self, from: &[T], to: &mut [T]) {
         if self.row_major() {
             to[..from.len()].copy_from_slice(from);
-        } else if let Some((n, m, row)) = self.transposed() {
-            tiles(n, m, |i, j| to[j * row + i] = from[i * m + j]);
+        } else if let Some(t) = self.transposed() {
+            t.each(|i, o| to[o] = from[i]);
         } else {
             self.each(|i, o| to[o] = from[i]);
         }
@@ -140,8 +156,8 @@ impl Layout {
             return from[..len].to_vec();
         }
         let mut to = vec![T::default(); len];
-        if let Some((n, m, row)) = self.transposed() {
-            tiles(n, m, |i, j| to[i * m + j] = from[j * row + i]);
+        if let Some(t) = self.transposed() {
+            t.each(|i, o| to[i] = from[o]);
         } else {
             self.each(|i, o| to[i] = from[o]);
         }
@@ -176,13 +192,26 @@ impl Layout {
     }
 }
 
-/// Visits an `n` by `m` matrix in tiles, so that a transposition stays in the cache.
-fn tiles(n: usize, m: usize, mut f: impl FnMut(usize, usize)) {
-    for j0 in (0..m).step_by(16) {
-        for i0 in (0..n).step_by(16) {
-            for j in j0..(j0 + 16).min(m) {
-                for i in i0..(i0 + 16).min(n) {
-                    f(i, j);
+/// A matrix for each part of the second axis, turned.
+struct Transposed {
+    n: usize,
+    parts: usize,
+    inner: usize,
+    row: usize,
+    apart: usize,
+}
+
+impl Transposed {
+    /// Calls `f` with the row-major index and the place of every element, in tiles, so that it stays in the cache.
+    fn each(&self, mut f: impl FnMut(usize, usize)) {
+        for part in 0..self.parts {
+            for j0 in (0..self.inner).step_by(16) {
+                for i0 in (0..self.n).step_by(16) {
+                    for j in j0..(j0 + 16).min(self.inner) {
+                        for i in i0..(i0 + 16).min(self.n) {
+                            f((i * self.parts + part) * self.inner + j, part * self.apart + j * self.row + i);
+                        }
+                    }
                 }
             }
         }
@@ -237,6 +266,9 @@ mod tests {
         assert_eq!((l.strides, l.size), (vec![1, 128, 32], 384));
         let l = Layout::new(&[2, 3], None);
         assert_eq!((l.strides, l.size), (vec![3, 1], 6));
+        // 4096 bytes apart would be too regular.
+        let l = Layout::new(&[32, 3, 2, 16], Some(0));
+        assert_eq!((l.strides, l.size), (vec![1, 1104, 512, 32], 3312));
     }
 
     #[test]
@@ -252,9 +284,14 @@ mod tests {
 
     #[test]
     fn tensors_survive_the_way_in_and_out() {
-        for (shape, example) in
-            [(vec![29, 3, 20], Some(0)), (vec![4, 7, 3], Some(1)), (vec![5, 6], None), (vec![], None)]
-        {
+        for (shape, example) in [
+            (vec![29, 3, 20], Some(0)),
+            (vec![32, 3, 2, 16], Some(0)),
+            (vec![64, 1, 4, 4], Some(0)),
+            (vec![4, 7, 3], Some(1)),
+            (vec![5, 6], None),
+            (vec![], None),
+        ] {
             let l = Layout::new(&shape, example);
             let t = Tensor::float(&shape, (0..shape.iter().product()).map(|i: usize| i as f32).collect());
             let mut a = Aligned::new(l.size);

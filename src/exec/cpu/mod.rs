@@ -56,7 +56,7 @@ impl Cpu {
         Self::default()
     }
 
-    /// Refuses programs that need more bytes for their intermediate tensors.
+    /// Refuses programs that need more bytes for their weights, states and intermediate tensors.
     pub fn with_memory_limit(bytes: u64) -> Self {
         Self { limit: Some(bytes), ..Self::default() }
     }
@@ -90,6 +90,10 @@ impl Executor for Cpu {
 
     fn memory(&self) -> Box<dyn Memory> {
         Box::new(CpuMemory::default())
+    }
+
+    fn limit(&self) -> Option<u64> {
+        self.limit
     }
 }
 
@@ -138,8 +142,8 @@ struct CpuProgram {
     table: Vec<*mut u8>,
     /// Bytes of each launch's tensors.
     bytes: Vec<u64>,
-    /// Runs and nanoseconds of each launch, while it is measured.
-    measured: Option<Vec<(u64, u64)>>,
+    /// Of each launch, while it is measured: runs, nanoseconds, those of the fastest.
+    measured: Option<Vec<(u64, u64, u64)>>,
 }
 
 // SAFETY: the pointers are into the program's own arena, or are set at the start of each run and not used after it.
@@ -170,7 +174,7 @@ impl CpuProgram {
             calls.push(Call { code, buffers: l.slots, work: l.work, label: l.label });
         }
         let plan = plan::plan(&schedule.buffers);
-        let needed = (plan.size + layout::SLACK) as u64 * 4;
+        let needed = (plan.size + layout::SLACK) as u64 * 4 + graph.lasting_bytes();
         if let Some(limit) = limit
             && needed > limit
         {
@@ -270,7 +274,8 @@ impl CpuProgram {
         for (i, m) in measured.iter_mut().enumerate() {
             let start = Instant::now();
             self.call(i, feed);
-            *m = (m.0 + 1, m.1 + start.elapsed().as_nanos() as u64);
+            let ns = start.elapsed().as_nanos() as u64;
+            *m = (m.0 + 1, m.1 + ns, m.2.min(ns));
         }
         self.measured = Some(measured);
     }
@@ -389,16 +394,17 @@ impl Program for CpuProgram {
     }
 
     fn measure(&mut self, on: bool) {
-        self.measured = on.then(|| vec![(0, 0); self.calls.len()]);
+        self.measured = on.then(|| vec![(0, 0, u64::MAX); self.calls.len()]);
     }
 
     fn timings(&self) -> Vec<Timing> {
         let Some(measured) = &self.measured else { return Vec::new() };
-        let timing = |((c, m), bytes): ((&Call, &(u64, u64)), &u64)| Timing {
+        let timing = |((c, m), bytes): ((&Call, &(u64, u64, u64)), &u64)| Timing {
             kernel: describe(&c.work),
             label: c.label.clone(),
             calls: m.0,
             nanoseconds: m.1,
+            least: m.2,
             flops: match (&c.code, &c.work) {
                 (Code::Kernel(kernel), work) => match (&**kernel, work) {
                     (Kernel::Rows(rows), _) => rows.flops(),

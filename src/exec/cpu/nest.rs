@@ -441,6 +441,7 @@ impl<'a, F: FnMut(NodeId) -> Source<'a>> Builder<'a, F> {
                         }
                     }
                     Expr::Index(i) if dependence(i, v) != Use::None => 5.0,
+                    Expr::Test(g) if super::point::compared(g, v).is_some() => 2.0,
                     Expr::Test(g) if dependence(g.index(), v) != Use::None => 10.0,
                     e => 0.5 * weight(e) as f64,
                 })
@@ -518,8 +519,30 @@ impl<'a, F: FnMut(NodeId) -> Source<'a>> Builder<'a, F> {
         out
     }
 
+    /// A variable is 0 everywhere, and those after it move up.
+    fn drop_variable(&mut self, a: usize, fold: &mut Fold) {
+        self.accesses.iter_mut().for_each(|x| without(&mut x.offset, a));
+        for g in &mut self.guards {
+            match g {
+                Guard::InRange(i, _) | Guard::Zero(i) => without(i, a),
+            }
+        }
+        for e in &mut self.body {
+            match e {
+                Expr::Index(i) | Expr::Test(Guard::InRange(i, _) | Guard::Zero(i)) => without(i, a),
+                _ => {}
+            }
+        }
+        if let Fold::Arg(_, i) = fold {
+            without(i, a);
+        }
+    }
+
     /// Every index in terms of the new loop numbers.
     fn renumber(&mut self, order: &[usize], fold: &mut Fold) {
+        if order.len() == self.extents.len() && order.iter().enumerate().all(|(k, &v)| k == v) {
+            return;
+        }
         let map: Vec<Index> = (0..self.extents.len())
             .map(|v| order.iter().position(|&x| x == v).map_or(Index::constant(0), Index::var))
             .collect();
@@ -566,14 +589,7 @@ impl<'a, F: FnMut(NodeId) -> Source<'a>> Builder<'a, F> {
             if self.accesses.iter().any(|x| coefficient(x, a) != coefficient(x, b) * extent) {
                 continue;
             }
-            let map: Vec<Index> = (0..self.extents.len())
-                .map(|v| match v.cmp(&a) {
-                    std::cmp::Ordering::Less => Index::var(v),
-                    std::cmp::Ordering::Equal => Index::constant(0),
-                    std::cmp::Ordering::Greater => Index::var(v - 1),
-                })
-                .collect();
-            self.substitute(fold, &map);
+            self.drop_variable(a, fold);
             self.extents[b] *= self.extents[a];
             self.extents.remove(a);
             for x in &mut self.accesses {
@@ -600,6 +616,25 @@ impl<'a, F: FnMut(NodeId) -> Source<'a>> Builder<'a, F> {
                 _ => false,
             })
     }
+}
+
+/// The index where variable `a` is 0 and those after it have moved up.
+fn without(index: &mut Index, a: usize) {
+    index.terms.retain_mut(|(atom, _)| match atom {
+        Atom::Var(v) if usize::from(*v) == a => false,
+        Atom::Var(v) => {
+            *v -= u8::from(usize::from(*v) > a);
+            true
+        }
+        Atom::Div(i, _) | Atom::Mod(i, _) => {
+            without(i, a);
+            true
+        }
+        Atom::Load(_, at) => {
+            at.iter_mut().for_each(|i| without(i, a));
+            true
+        }
+    });
 }
 
 /// Clamps integer loads that depend on a variable whose loop leaves its extent.

@@ -11,7 +11,7 @@ use cranelift_frontend::Variable;
 use super::codegen::{Address, Gen, Width};
 use super::math::{self, Math};
 use super::nest::{Expr, Fold, Use, dependence};
-use crate::graph::{BinaryOp, CompareOp, Guard, Index, ReduceOp, UnaryOp};
+use crate::graph::{Atom, BinaryOp, CompareOp, Guard, Index, ReduceOp, UnaryOp};
 
 /// The value of an operation.
 #[derive(Clone, Debug)]
@@ -20,6 +20,25 @@ enum Eval {
     Same(Value),
     /// One vector after the other; a `Bool` is a mask.
     Vectors(Vec<Value>),
+}
+
+/// The slot of the integers that a guard compares, their place, which lies along the loop `v`, and the number that they
+/// are compared with, which does not depend on it.
+pub fn compared(g: &Guard, v: usize) -> Option<(usize, &Index, Index)> {
+    let Guard::Zero(i) = g else { return None };
+    let mut found = None;
+    let mut rest = Index::constant(i.constant);
+    for (atom, c) in &i.terms {
+        match atom {
+            Atom::Load(slot, at) if found.is_none() && at.len() == 1 && c.abs() == 1 => {
+                found = Some((slot.0 as usize, &at[0], *c));
+            }
+            _ => rest = rest.plus(&Index::atom(atom.clone()), *c),
+        }
+    }
+    let (slot, at, c) = found?;
+    let fits = dependence(at, v) == Use::Linear(1) && dependence(&rest, v) == Use::None;
+    fits.then(|| (slot, at, rest.times(-c)))
 }
 
 impl<'f> Gen<'_, 'f> {
@@ -245,6 +264,19 @@ impl<'f> Gen<'_, 'f> {
     fn condition(&mut self, g: &Guard) -> Eval {
         if !self.varies(g.index()) {
             return Eval::Same(self.test(g, None));
+        }
+        if let Some((slot, at, rest)) = self.along().and_then(|v| compared(g, v)) {
+            // A row of integers against one number.
+            let number = self.index(&rest, None);
+            let number = self.b.ins().ireduce(types::I32, number);
+            let number = self.b.ins().splat(types::I32X4, number);
+            let vectors = (0..self.vector_count())
+                .map(|u| {
+                    let row = self.load_integers(slot, at, 4 * u);
+                    self.b.ins().icmp(IntCC::Equal, row, number)
+                })
+                .collect();
+            return Eval::Vectors(vectors);
         }
         let mut vectors = Vec::new();
         for u in 0..self.vector_count() {

@@ -155,6 +155,16 @@ pub fn child(n: usize, ch: usize, size: usize) -> Graph {
 
 #[test]
 #[ignore = "a measurement"]
+fn speed_with_each_instruction_set() {
+    let graphs = [child(64, 16, 8), child(64, 16, 32)];
+    super::kernels::each_instruction_set(|name| {
+        let ms = graphs.each_ref().map(|g| time(g) * 1e3);
+        println!("{name}: {:.2} ms a step on 8², {:.1} on 32²", ms[0], ms[1]);
+    });
+}
+
+#[test]
+#[ignore = "a measurement"]
 fn speed_of_a_child() {
     for (ch, size) in [(16, 8), (16, 32)] {
         let g = child(64, ch, size);

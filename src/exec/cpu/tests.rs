@@ -723,7 +723,7 @@ fn launches_are_measured_when_asked() {
     let lines: Vec<String> = program.describe().lines().map(str::to_owned).collect();
     assert_eq!(timings.len() + 1, lines.len());
     assert!(timings.iter().zip(&lines).all(|(t, l)| l.starts_with(&t.kernel) && l.ends_with(&t.label)));
-    assert!(timings.iter().all(|t| t.calls == 3 && t.nanoseconds > 0));
+    assert!(timings.iter().all(|t| t.calls == 3 && t.nanoseconds >= 3 * t.least));
     // 15 weights for each of 256 places, multiplied and added.
     assert_eq!(timings[0].flops, 2 * 15 * 256);
     // In place.
