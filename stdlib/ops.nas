@@ -11,7 +11,6 @@
 // Images are [N, C, H, W], sequences are [N, T, D]: N examples, C channels, T steps, D features. Windows of size k are
 // centred for odd k; for even k the extra place lies after the centre. A stride s gives ceil(H / s) rows.
 
-
 // -------------------------------------------------------------------------------------------------- convolutions
 
 // Convolution (LeCun et al. 1989); no bias, as it is followed by a normalization nearly always.
@@ -19,11 +18,12 @@
 // divide both numbers of channels, which the weight's extents say, since a `/` in an extent is exact.
 primitive conv(x[N, C, H, W], out: int, k: int = 3, stride: int = 1, dilation: int = 1, groups: int = 1)
   -> y[N, out, ceil(H / stride), ceil(W / stride)] {
-  param w[out / groups * groups, C / groups, k, k] = he_normal(fan_in = C / groups * k * k)
+  param w[(out / groups) * groups, C / groups, k, k] = he_normal(fan_in = (C / groups) * k * k)
   let before = (k - 1) / 2
+  let group = out / groups
   y[n, o, i, j] = sum[c, u, v]
-      x[n, o / (out / groups) * (C / groups) + c, i * stride + (u - before) * dilation, j * stride + (v - before) * dilation]
-    * w[o, c, u, v]
+      x[n, (o / group) * (C / groups) + c, i * stride + (u - before) * dilation, j * stride + (v - before) * dilation]
+      * w[o, c, u, v]
 }
 
 // Convolution with a window that need not be square: `height` by `width`, moving `down` rows and `across` columns at a time
@@ -52,7 +52,7 @@ primitive conv_transpose(x[N, C, H, W], out: int, k: int = 4, stride: int = 2) -
   let before = (k - 1) / 2
   y[n, o, i, j] = sum[c, a: ceil(k / stride), b: ceil(k / stride)]
       x[n, c, (i + before) / stride - a, (j + before) / stride - b]
-    * w[c, o, (i + before) % stride + a * stride, (j + before) % stride + b * stride]
+      * w[c, o, (i + before) % stride + a * stride, (j + before) % stride + b * stride]
 }
 
 // Activation, convolution, normalization: the order of NAS-Bench-201, DARTS and pre-activation ResNets.
@@ -60,9 +60,8 @@ block conv_bn(x[..], c: int, k: int = 3, stride: int = 1) = x >> relu >> conv(c,
 
 // Depthwise-separable convolution, applied twice (Zoph et al. 2018); the stride is in the first half.
 block sep_conv(x[..], c: int, k: int = 3, stride: int = 1) =
-     x
-  >> relu >> depthwise(k, stride) >> conv(c, 1) >> batch_norm
-  >> relu >> depthwise(k)         >> conv(c, 1) >> batch_norm
+  x >> relu >> depthwise(k, stride) >> conv(c, 1) >> batch_norm
+    >> relu >> depthwise(k)         >> conv(c, 1) >> batch_norm
 
 // Dilated depthwise-separable convolution, applied once (Liu et al. 2019, DARTS): 3x3 sees 5x5.
 block dil_conv(x[..], c: int, k: int = 3, stride: int = 1, dilation: int = 2) =
@@ -72,9 +71,13 @@ block dil_conv(x[..], c: int, k: int = 3, stride: int = 1, dilation: int = 2) =
 // which averages 2x2 pixels where the stride is 2 and changes the channels by a 1x1 convolution.
 block residual(x[N, C, H, W], c: int, stride: int = 1) {
   let main = x >> conv_bn(c, 3, stride) >> conv_bn(c, 3)
-  let shortcut = if stride > 1 { x >> avg_pool(stride, stride) >> conv(c, 1) }
-                 else if C != c { x >> conv_bn(c, 1) }
-                 else { x }
+  let shortcut = if stride > 1 {
+    x >> avg_pool(stride, stride) >> conv(c, 1)
+  } else if C != c {
+    x >> conv_bn(c, 1)
+  } else {
+    x
+  }
   main + shortcut
 }
 
@@ -89,7 +92,6 @@ block factorized_reduce(x[..], c: int) {
 primitive shift(x[N, C, H, W], by: int = 1) -> y[N, C, H, W] {
   y[n, c, i, j] = x[n, c, i + by, j + by]
 }
-
 
 // -------------------------------------------------------------------------------------------------------- pooling
 
@@ -114,7 +116,6 @@ primitive global_avg_pool(x[N, C, H, W]) -> y[N, C] {
 primitive global_max_pool(x[N, C, H, W]) -> y[N, C] {
   y[n, c] = max[i, j] x[n, c, i, j]
 }
-
 
 // -------------------------------------------------------------------------------------------------- normalization
 
@@ -159,7 +160,6 @@ primitive group_norm(x[N, C, H, W], groups: int = 8, eps: float = 1e-5) -> y[N, 
   y[n, c, i, j] = (x[n, c, i, j] - mu[n, c / size]) * scale[n, c / size] * gamma[c] + beta[c]
 }
 
-
 // ---------------------------------------------------------------------------------------------------- activations
 
 primitive identity(x[..]) -> y[..] {
@@ -196,9 +196,8 @@ primitive tanh(x[..]) -> y[..] {
 // Over the last axis. The maximum is taken off first, so that no exponential overflows.
 primitive softmax(x[.., K]) -> y[.., K] {
   e[.., k] = exp(x[.., k] - max[l] x[.., l])
-  y[.., k] = e[.., k] / sum[l] e[.., l]
+  y[.., k] = e[.., k] / (sum[l] e[.., l])
 }
-
 
 // ---------------------------------------------------------------------------------------------------- dense layers
 
@@ -211,7 +210,7 @@ primitive linear(x[.., F], out: int) -> y[.., out] {
 
 // All features of an image in one row.
 primitive flatten(x[N, C, H, W]) -> y[N, C * H * W] {
-  y[n, f] = x[n, f / (H * W), f / W % H, f % W]
+  y[n, f] = x[n, f / (H * W), (f / W) % H, f % W]
 }
 
 // Squeeze-and-excitation (Hu et al. 2018): a gate for each channel, computed from all channels' averages.
@@ -223,7 +222,6 @@ block squeeze_excite(x[N, C, H, W], ratio: int = 4) {
 primitive scale_channels(x[N, C, H, W], gate[N, C]) -> y[N, C, H, W] {
   y[n, c, i, j] = x[n, c, i, j] * gate[n, c]
 }
-
 
 // ------------------------------------------------------------------------------------------------------ sequences
 
@@ -237,7 +235,7 @@ primitive embedding(token[..], vocabulary: int, dim: int) -> y[.., dim] {
 // (Vaswani et al. 2017, section 3.5).
 primitive positional_encoding(x[N, T, D]) -> y[N, T, D] {
   angle[t: T, d: D] = t * exp(-log(10000) * 2 * floor(d / 2) / D)
-  y[n, t, d] = x[n, t, d] + if d % 2 == 0 { sin(angle[t, d]) } else { cos(angle[t, d]) }
+  y[n, t, d] = x[n, t, d] + (if d % 2 == 0 { sin(angle[t, d]) } else { cos(angle[t, d]) })
 }
 
 // Scaled dot-product attention in several heads (Vaswani et al. 2017, section 3.2). Head h owns the features
@@ -246,7 +244,7 @@ primitive attention(query[N, T, D], key[N, S, D], value[N, S, D], heads: int = 4
   let size = D / heads
   score[n, h: heads, t, s] = sum[d: D / heads] query[n, t, h * size + d] * key[n, s, h * size + d]
   e[n, h, t, s] = exp((score[n, h, t, s] - max[r] score[n, h, t, r]) / sqrt(size))
-  weight[n, h, t, s] = e[n, h, t, s] / sum[r] e[n, h, t, r]
+  weight[n, h, t, s] = e[n, h, t, s] / (sum[r] e[n, h, t, r])
   y[n, t, d] = sum[s] weight[n, d / size, t, s] * value[n, s, d]
 }
 
@@ -255,16 +253,15 @@ block self_attention(x[N, T, D], heads: int = 4) =
   attention(x >> linear(D), x >> linear(D), x >> linear(D), heads) >> linear(D)
 
 // Cuts an image into size x size patches, one token each (Dosovitskiy et al. 2021).
-primitive patches(x[N, C, H, W], size: int = 4) -> y[N, H / size * (W / size), C * size * size] {
+primitive patches(x[N, C, H, W], size: int = 4) -> y[N, (H / size) * (W / size), C * size * size] {
   let across = W / size
-  y[n, t, f] = x[n, f / (size * size), t / across * size + f / size % size, t % across * size + f % size]
+  y[n, t, f] = x[n, f / (size * size), (t / across) * size + (f / size) % size, (t % across) * size + f % size]
 }
 
 // The average over all steps.
 primitive mean_over_steps(x[N, T, D]) -> y[N, D] {
   y[n, d] = mean[t] x[n, t, d]
 }
-
 
 // ------------------------------------------------------------------------------------------------- regularization
 
@@ -291,7 +288,6 @@ primitive drop_path(x[N, ..], depth: float = 1.0) -> y[N, ..] {
   }
 }
 
-
 // -------------------------------------------------------------------------------------------------------- adapters
 
 // The sum of two tensors of one shape; `a + b` is the same.
@@ -314,7 +310,6 @@ block fit(x[N, C, H, W], c: int) = if C == c { x } else { x >> conv_bn(c, 1) }
 // behind a reduction cell (Zoph et al. 2018; DARTS).
 block fit_like(x[N, C, H, W], like[N, D, P, Q], c: int) =
   if H == P && W == Q { x >> fit(c) } else { x >> factorized_reduce(c) }
-
 
 // ----------------------------------------------------------------------------------------------- losses and metrics
 
@@ -342,10 +337,13 @@ primitive mean_squared_error(y[..], target[..]) -> loss {
 primitive accuracy(logits[.., K], label[..]) -> fraction {
   own[..] = logits[.., label[..]]
   right[..] = min[k]
-    if logits[.., k] < own[..] || k == label[..] && own[..] <= own[..] || logits[.., k] == own[..] && k > label[..] { 1 } else { 0 }
+      (if logits[.., k] < own[..] || k == label[..] && own[..] <= own[..] || logits[.., k] == own[..] && k > label[..] {
+        1
+      } else {
+        0
+      })
   fraction = mean[..] right[..]
 }
-
 
 // ----------------------------------------------------------------------------------------------------- optimizers
 //

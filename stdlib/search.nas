@@ -162,7 +162,9 @@ fn warmup(epoch: int, over: int, rate: float) -> float {
 }
 
 // In a line from `start` to `end`.
-fn linear_schedule(epoch: int, epochs: int, start: float, end: float) -> float { start + (end - start) * epoch / epochs }
+fn linear_schedule(epoch: int, epochs: int, start: float, end: float) -> float {
+  start + (end - start) * epoch / epochs
+}
 
 // ---- Moves -------------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ use std.ops.*
 space nasbench201(image[N, C, H, W], classes: int, width: int = 16, cells: int = 5) {
   // A motif is one design: decided once, stamped wherever it is used, with fresh weights each time.
   motif cell(c: int) = assemble 4 nodes {
-    edge = choose op {
+    edge  = choose op {
         none
       | skip_connect: identity
       | nor_conv_1x1: conv_bn(c, 1)

@@ -17,7 +17,7 @@ block operation(c: int, stride: int) = choose op {
   | max_pool_3x3: max_pool(3, stride) >> drop_path
   | dil_conv_3x3: dil_conv(c, 3, stride) >> drop_path
   | conv_1x7_7x1: relu >> conv_rect(c, 1, 7, across = stride) >> batch_norm
-               >> relu >> conv_rect(c, 7, 1, down = stride) >> batch_norm >> drop_path
+                       >> relu >> conv_rect(c, 7, 1, down = stride) >> batch_norm >> drop_path
 }
 
 // One of the two halves of a block: which hidden state, and what happens to it.

@@ -5,7 +5,8 @@
 // token. No paper fixes this space: `patch`, `width` and `deepest` are what a small machine can train.
 use std.ops.*
 
-block perceptron(x[..], hidden: int, out: int) = x >> linear(hidden) >> choose activation { relu | gelu | silu } >> linear(out)
+block perceptron(x[..], hidden: int, out: int) =
+  x >> linear(hidden) >> choose activation { relu | gelu | silu } >> linear(out)
 
 block encoder_layer(x[N, T, D]) {
   let heads = choose heads from [1, 2, 4]

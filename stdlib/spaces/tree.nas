@@ -16,8 +16,9 @@ block leaf(c: int) = choose op {
 }
 
 block branch(x[..], c: int, depth: int) =
-  if depth == 0 { x >> leaf(c) }
-  else {
+  if depth == 0 {
+    x >> leaf(c)
+  } else {
     choose scheme {
         end: x >> leaf(c)
       | replicate_add: branch(x, c, depth - 1) + branch(x, c, depth - 1)

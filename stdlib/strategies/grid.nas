@@ -1,5 +1,5 @@
 // Every candidate of a finite space, in order.
 strategy grid() {
   for c in begin().all() { submit(c) }
-  for _ in results() { }
+  for _ in results() {}
 }

@@ -1,7 +1,13 @@
 // Liu et al. 2018, "Hierarchical representations for efficient architecture search", section 3: tournament selection among
 // a growing population. It starts from the trivial design, in which every operation that can be `trivial` is, spread by
 // random mutations, so that evolution has to find structure itself.
-strategy tournament(population: int = 200, part: float = 0.05, spread: int = 1000, trivial: string = "identity", ahead: int = 4) {
+strategy tournament(
+  population: int = 200,
+  part: float = 0.05,
+  spread: int = 1000,
+  trivial: string = "identity",
+  ahead: int = 4,
+) {
   var alive = evaluate_all([spread_out(trivial_design(random(), trivial), spread) for _ in 0..population])
   for _ in 0..ahead { submit(winner(alive, part)) }
   for t in results() {

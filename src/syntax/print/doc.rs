@@ -234,17 +234,23 @@ impl Page {
             start = end;
         }
         let mut out = String::with_capacity(self.out.len());
-        let joined =
-            |a: &(_, usize, Option<usize>), b: &(_, usize, Option<usize>)| a.1 == b.1 && a.2.is_some() && b.2.is_some();
         let mut at = 0;
-        for group in lines.chunk_by(joined) {
-            let width = |l: &(usize, usize, Option<usize>)| l.2.map_or(0, |c| self.out[l.0..c].chars().count());
-            let column = group.iter().map(width).max().unwrap_or(0);
-            for line in group {
-                let Some(comment) = line.2 else { continue };
-                out.push_str(&self.out[at..comment]);
-                out.extend(std::iter::repeat_n(' ', column - width(line)));
-                at = comment;
+        for run in lines.chunk_by(|a, b| a.1 == b.1) {
+            let commented: Vec<usize> = (0..run.len()).filter(|&i| run[i].2.is_some()).collect();
+            // Elements of one list belong together, also those without a comment.
+            let element = |i: usize| {
+                let line = self.out[run[i].0..].lines().next().unwrap_or_default().trim();
+                line.ends_with(',') && !line.starts_with("//")
+            };
+            for group in commented.chunk_by(|&a, &b| (a + 1..b).all(element)) {
+                let width = |i: usize| run[i].2.map_or(0, |c| self.out[run[i].0..c].chars().count());
+                let column = group.iter().map(|&i| width(i)).max().unwrap_or(0);
+                for &i in group {
+                    let Some(comment) = run[i].2 else { continue };
+                    out.push_str(&self.out[at..comment]);
+                    out.extend(std::iter::repeat_n(' ', column - width(i)));
+                    at = comment;
+                }
             }
         }
         out.push_str(&self.out[at..]);

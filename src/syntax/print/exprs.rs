@@ -1,5 +1,7 @@
 //! Expressions, statements and bodies.
 
+mod pipes;
+
 use crate::syntax::ast::{
     Alternative, Amount, Arg, Assemble, BinOp, Body, Choose, Domain, Expr, ExprKind, IndexDecl, Pattern, Reducer, Stmt,
     StmtKind, UnOp, Unit,
@@ -161,17 +163,6 @@ impl Printer<'_> {
             return all([text(format!(" {sign}")), Doc::Nest(2, Box::new(all([Doc::Hard, self.expr(e)])))]);
         }
         all([text(format!(" {sign} ")), self.expr(e)])
-    }
-
-    fn pipeline_breaks(&self, e: &Expr) -> bool {
-        let mut e = e;
-        while let ExprKind::Binary(BinOp::Pipe, a, b) = &e.kind {
-            if self.line_between(a.span.end, b.span.start) {
-                return true;
-            }
-            e = a;
-        }
-        false
     }
 
     fn bare(&mut self, e: &Expr) -> Doc {
@@ -371,45 +362,6 @@ impl Printer<'_> {
             Some(n) => all([p.lead(n.span.start, false), text(format!("{} = ", n.name)), p.element(&a.value)]),
             None => p.element(&a.value),
         })
-    }
-
-    fn pipeline(&mut self, e: &Expr) -> Doc {
-        let mut stages: Vec<&Expr> = Vec::new();
-        let mut head = e;
-        while let ExprKind::Binary(BinOp::Pipe, a, b) = &head.kind {
-            stages.push(b);
-            head = a;
-        }
-        let keep = self.pipeline_breaks(e);
-        // A pipeline on the left needs no parentheses; an open choice may stand beside `>>`. Arithmetic needs none, but people
-        // read it more easily with them.
-        let stage = |p: &mut Self, e: &Expr| {
-            let dense = matches!(e.kind, ExprKind::Range { .. } | ExprKind::Binary(..));
-            if dense || level(e) <= Level::Pipe { p.parens(e) } else { p.element(e) }
-        };
-        let first = stage(self, head);
-        let mut end = head.span.end;
-        let mut parts = Vec::new();
-        for (i, s) in stages.into_iter().rev().enumerate() {
-            let here = self.line_between(end, s.span.start);
-            parts.push(match (keep, i) {
-                // A break before the first `>>` would align nothing.
-                (_, 0) => text(""),
-                (false, _) => Doc::Line,
-                (true, _) if here => Doc::Hard,
-                (true, _) => text(" "),
-            });
-            parts.push(text(">> "));
-            parts.push(stage(self, s));
-            end = s.span.end;
-        }
-        if first.forced() || first.flat_width(40) > 24 {
-            return group(all([
-                first,
-                Doc::Nest(4, Box::new(all([if keep { Doc::Hard } else { Doc::Line }, all(parts)]))),
-            ]));
-        }
-        group(all([first, text(" "), Doc::Align(Box::new(all(parts)))]))
     }
 
     fn binary(&mut self, op: BinOp, a: &Expr, b: &Expr, deeper: usize) -> Doc {

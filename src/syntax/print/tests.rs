@@ -3,18 +3,27 @@
 use super::*;
 use crate::syntax::parse::parse;
 
-fn fixtures() -> Vec<(String, String)> {
-    let list = |dir: &str| {
-        let all = std::fs::read_dir(format!("{}/{dir}", env!("CARGO_MANIFEST_DIR"))).expect("a folder of programs");
-        all.map(|f| f.expect("entry").path())
-    };
-    let all = list("tests/syntax").chain(list("stdlib"));
-    let mut all: Vec<_> = all
-        .filter(|p| p.extension().is_some_and(|e| e == "nas"))
-        .map(|p| (p.display().to_string(), std::fs::read_to_string(&p).expect("readable")))
-        .collect();
+/// The `.nas` files of some folders and the folders in them.
+fn files(folders: &[&str]) -> Vec<(String, String)> {
+    let mut open: Vec<std::path::PathBuf> =
+        folders.iter().map(|f| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(f)).collect();
+    let mut all = Vec::new();
+    while let Some(dir) = open.pop() {
+        for entry in std::fs::read_dir(dir).expect("a folder of programs") {
+            let path = entry.expect("entry").path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|e| e == "nas") {
+                all.push((path.display().to_string(), std::fs::read_to_string(&path).expect("readable")));
+            }
+        }
+    }
     all.sort();
     all
+}
+
+fn fixtures() -> Vec<(String, String)> {
+    files(&["tests/syntax", "tests/programs", "stdlib", "examples"])
 }
 
 fn check(name: &str, text: &str) -> String {
@@ -38,6 +47,64 @@ fn fixtures_keep_their_trees_and_comments() {
             println!("=== {name}\n{once}");
         }
     }
+}
+
+/// What users read first is in the house style.
+#[test]
+fn the_library_and_the_examples_are_formatted() {
+    let all = files(&["stdlib", "examples"]);
+    assert!(all.len() > 20);
+    for (name, text) in all {
+        assert_eq!(text, check(&name, &text), "`nasc fmt {name}` changes it");
+    }
+}
+
+#[test]
+fn pipelines_have_columns() {
+    let same = "\
+block sep(x[..], c: int, k: int) =
+  x >> relu >> depthwise(k, 2) >> conv(c, 1) >> batch_norm
+    >> relu >> depthwise(k)    >> conv(c, 1) >> batch_norm
+
+space s(image[N, C, H, W], width: int) {
+  image >> conv(width, 3) >> batch_norm
+        >> repeat 3 { cell(width) }     >> residual(2 * width, stride = 2)
+        >> repeat 3 { cell(2 * width) } >> residual(4 * width, stride = 2)
+        >> relu >> global_avg_pool >> linear(10)
+}
+
+block last(x[..], c: int) {
+  let y = x >> conv_bn(c, 1) >> choose op {
+      conv_3x3: conv_bn(c, 3)
+    | conv_5x5: conv_bn(c, 5)
+  }
+  y
+}
+";
+    assert_eq!(check("columns", same), same);
+    let ragged = same.replace("    >> conv(c", " >> conv(c").replace("     >> residual", " >> residual");
+    assert_eq!(check("ragged", &ragged), same);
+}
+
+#[test]
+fn comments_of_a_list_have_one_column() {
+    let same = "\
+evaluation e(
+  fraction: float = 1.0,       // of the data
+  batch: int = 64,
+  lr: float = 0.1,
+  schedule: string = \"cosine\", // cosine or step
+  seed: int = 1,
+  runs: int = 1,               // each with a seed of its own
+) {
+  let a = 1   // one
+  let bc = 22 // two
+  let d = 3
+  let e = 4 // after a line without
+  0.0
+}
+";
+    assert_eq!(check("gaps", same), same);
 }
 
 #[test]
