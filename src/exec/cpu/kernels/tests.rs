@@ -29,11 +29,11 @@ fn every_instruction_set_agrees() {
             g.out(y);
             agree(&g.0);
         }
-        // Many places and one tap: rows as they lie.
-        for (n, i, o) in [(29, 9, 14), (64, 16, 4), (3, 1, 6)] {
+        // Many places and one tap: rows as they lie. Several taps: the sum is in parts, which share packed rows.
+        for (n, i, o, k) in [(29, 9, 14, 1), (64, 16, 4, 1), (3, 1, 6, 1), (64, 16, 8, 3), (70, 5, 24, 5)] {
             let mut g = G::default();
-            let (x, w) = (g.data("x", &[n, i, 6, 7]), g.param("w", &[o, i, 1, 1]));
-            let y = g.conv(x, w, 1, 0, 1);
+            let (x, w) = (g.data("x", &[n, i, 9, 11]), g.param("w", &[o, i, k, k]));
+            let y = g.conv(x, w, 1, k / 2, 1);
             let squares = g.0.mul(y, y);
             let loss = g.0.reduce_all(ReduceOp::Mean, squares);
             for d in crate::graph::gradients(&mut g.0, loss, &[x, w]) {
