@@ -25,9 +25,19 @@ use crate::space::decision::{Candidate, Choice};
 /// More options than this of one decision are not covered one by one.
 const MOST_OPTIONS: u64 = 64;
 
-/// The executor that a search's children run on.
-pub fn executor(search: &Search) -> Arc<Cpu> {
-    Arc::new(search.memory.map_or_else(Cpu::new, Cpu::with_memory_limit))
+/// The executor that a search's children run on, so many at once. Unless the search says how much memory a child may use, it is
+/// nine tenths of an equal share of what is free now.
+pub fn executor(search: &Search, at_once: usize) -> Arc<Cpu> {
+    let share = |free: u64| free / 10 * 9 / at_once.max(1) as u64;
+    Arc::new(search.memory.or_else(|| free_memory().map(share)).map_or_else(Cpu::new, Cpu::with_memory_limit))
+}
+
+/// Bytes that this process can still take, by the machine or by the limits of its container, where they are known.
+fn free_memory() -> Option<u64> {
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    let free = system.cgroup_limits().map_or(u64::MAX, |l| l.free_memory).min(system.available_memory());
+    (free > 0).then_some(free)
 }
 
 /// One for each core.
@@ -185,8 +195,8 @@ pub fn command(term: &Terminal, args: &BuildArgs) -> Outcome {
 fn build(term: &Terminal, search: &Arc<Search>, file: &Path, args: &BuildArgs) -> Outcome {
     let begun = Instant::now();
     let (all, complete) = candidates(&search.space, args.exhaustive, args.sample, args.seed)?;
-    let cpu = executor(search);
     let workers = args.workers.map_or_else(cores, usize::from);
+    let cpu = executor(search, workers);
     say(&format!(
         "{}: {}; compiling {} of them",
         search.name,
@@ -335,7 +345,7 @@ search q { data = digits() space = s() evaluate = train(epochs = 1) }";
     #[test]
     fn what_an_evaluation_needs_is_compiled_and_nothing_is_computed() {
         let s = search(SPACE);
-        let cpu = executor(&s);
+        let cpu = executor(&s, 1);
         let c = s.space.random(&mut Stream::new(1, "x")).unwrap();
         let needs = ahead::compile(&s, &cpu, &c).unwrap();
         let compiled = cpu.stats().compiled;
@@ -352,7 +362,7 @@ search q { data = digits() space = s() evaluate = train(epochs = 1) }";
     fn a_child_without_room_is_a_failure_with_its_reason() {
         let s = search(&SPACE.replace("search q {", "search q { memory = 1000"));
         let c = s.space.random(&mut Stream::new(1, "x")).unwrap();
-        let e = ahead::compile(&s, &executor(&s), &c).unwrap_err();
+        let e = ahead::compile(&s, &executor(&s, 1), &c).unwrap_err();
         assert!(e.contains("memory"), "{e}");
     }
 }

@@ -98,7 +98,7 @@ pub fn command(term: &Terminal, search: &Arc<Search>, stage: Stage, args: &Build
         Stage::Hir => term.out(&hir(search)),
         Stage::Graph | Stage::Plan | Stage::Clif => {
             let c = candidate(search, args).map_err(sources)?;
-            let cpu = executor(search);
+            let cpu = executor(search, 1);
             let failed = |m: String| Diagnostic::unplaced(&codes::BUILD_FAILED, m);
             let needs = ahead::compile(search, &cpu, &c).map_err(failed)?;
             let graph = needs.training.unwrap_or(needs.forward);

@@ -234,7 +234,7 @@ pub fn command(term: &Terminal, args: &RunArgs) -> Outcome {
         Arc::new(Watch { progress: Progress::new(mode, search.budget.trials), json: args.json, lock: Mutex::new(()) });
     let stop = Arc::new(AtomicBool::new(false));
     listen(&stop, &watch, mode);
-    let children = children(search, build::executor(search));
+    let children = children(search, build::executor(search, workers));
     let sources = |d: Diagnostic| Trouble::new(vec![d], &search.program.sources);
     let finished = run(search, &children, plan.store.clone(), watch.clone(), &stop, workers);
     watch.progress.finish();

@@ -78,7 +78,7 @@ impl std::fmt::Display for ExecError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             ExecError::Memory { needed, limit } => {
-                write!(f, "needs {} of memory, but {} are allowed", bytes(*needed), bytes(*limit))
+                write!(f, "needs {} of memory, but one child may use {}", bytes(*needed), bytes(*limit))
             }
             ExecError::Input(s) => write!(f, "{s}"),
             ExecError::Internal(s) => write!(f, "internal error of the executor: {s}"),
@@ -107,6 +107,10 @@ pub trait Executor: Send + Sync {
     fn compile(&self, graph: &Graph) -> Result<Box<dyn Program>, ExecError>;
     /// Empty memory of this executor.
     fn memory(&self) -> Box<dyn Memory>;
+    /// The most bytes that one child may use, if there is a limit.
+    fn limit(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// Persistent tensors by name. Values given and returned are row-major.

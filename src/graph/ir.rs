@@ -509,6 +509,12 @@ impl Graph {
             _ => None,
         })
     }
+
+    /// Bytes of what outlives a run: weights and states, of four bytes each.
+    pub fn lasting_bytes(&self) -> u64 {
+        let lasting = self.inputs().filter(|(_, i)| matches!(i.role, Role::Param(_) | Role::State(_)));
+        lasting.map(|(id, _)| self.node(id).shape.iter().map(|&d| d as u64).product::<u64>() * 4).sum()
+    }
 }
 
 impl Node {

@@ -199,6 +199,10 @@ impl Model {
     }
 
     fn ensure(&mut self, g: &Graph) -> Result<(), Trouble> {
+        let needed = g.lasting_bytes();
+        if let Some(limit) = self.learner.exec.limit().filter(|&l| needed > l) {
+            return Err(ExecError::Memory { needed, limit }.into());
+        }
         for (id, input) in g.inputs() {
             if let Some(init) = step::initializer(&input.role) {
                 self.memory.ensure(&input.name, &g.node(id).shape, init, self.seed)?;
@@ -222,8 +226,9 @@ impl Model {
             return Ok(());
         }
         let g = make(self)?;
-        self.ensure(&g)?;
+        // First, since it refuses what is too large.
         let program = self.learner.exec.compile(&g)?;
+        self.ensure(&g)?;
         self.scratch = self.scratch.max(program.scratch_bytes());
         let named = |role: fn(&Role) -> bool| {
             g.inputs()

@@ -295,11 +295,15 @@ fn trouble_says_what_it_is() {
     let end = (0..20).find_map(|_| fit(&mut m, &l, &part, &plan).err());
     assert!(matches!(&end, Some(Trouble::Diverged(why)) if why.starts_with("the loss is ")), "{end:?}");
 
+    // Weights that do not fit are refused before they are made, then a step that does not.
     let l = learner(plain, Arc::new(Cpu::with_memory_limit(2000)));
+    let Err(Trouble::Memory(why)) = Model::new(l.clone(), random(&l, 0), 0).map(|_| ()) else { panic!("it fits") };
+    assert_eq!(why, "needs 10 KB of memory, but one child may use 2.0 KB");
+    let l = learner(plain, Arc::new(Cpu::with_memory_limit(20_000)));
     let mut m = model(&l, 0);
     let end = fit(&mut m, &l, &part, &Plan::default()).err();
     let Some(Trouble::Memory(why)) = end else { panic!("{end:?}") };
-    assert!(why.starts_with("needs ") && why.ends_with("but 2.0 KB are allowed"), "{why}");
+    assert!(why.starts_with("needs ") && why.ends_with("but one child may use 20 KB"), "{why}");
 
     let mut m = model(&cpu(plain), 0);
     let l = cpu(plain);

@@ -50,11 +50,21 @@ impl Context {
         }
     }
 
+    /// Whether the folder's disk takes no more, found by trying.
+    fn is_full(&self) -> bool {
+        let probe = self.folder.join("probe");
+        let tried = std::fs::write(&probe, [1; 1 << 16]);
+        let _ = std::fs::remove_file(&probe);
+        tried.is_err_and(|e| matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+    }
+
     /// An error of `SQLite`.
     pub fn sql(&self, e: &rusqlite::Error) -> Diagnostic {
         let folder = self.folder();
         match e.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => self.full(),
+            // What maps files into memory cannot tell.
+            Some(ErrorCode::SystemIoFailure) if self.is_full() => self.full(),
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => self.corrupt(&e.to_string()),
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => Diagnostic::unplaced(
                 &codes::RUN_ACCESS,

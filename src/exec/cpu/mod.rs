@@ -56,7 +56,7 @@ impl Cpu {
         Self::default()
     }
 
-    /// Refuses programs that need more bytes for their intermediate tensors.
+    /// Refuses programs that need more bytes for their weights, states and intermediate tensors.
     pub fn with_memory_limit(bytes: u64) -> Self {
         Self { limit: Some(bytes), ..Self::default() }
     }
@@ -90,6 +90,10 @@ impl Executor for Cpu {
 
     fn memory(&self) -> Box<dyn Memory> {
         Box::new(CpuMemory::default())
+    }
+
+    fn limit(&self) -> Option<u64> {
+        self.limit
     }
 }
 
@@ -170,7 +174,7 @@ impl CpuProgram {
             calls.push(Call { code, buffers: l.slots, work: l.work, label: l.label });
         }
         let plan = plan::plan(&schedule.buffers);
-        let needed = (plan.size + layout::SLACK) as u64 * 4;
+        let needed = (plan.size + layout::SLACK) as u64 * 4 + graph.lasting_bytes();
         if let Some(limit) = limit
             && needed > limit
         {

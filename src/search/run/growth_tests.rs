@@ -247,7 +247,7 @@ search s {
     assert!(why.starts_with("the loss is "), "{why}");
     let (kind, why) = one("0.1", Arc::new(Cpu::with_memory_limit(2000)));
     assert_eq!(kind, FailureKind::Memory);
-    assert!(why.starts_with("needs ") && why.ends_with("2.0 KB are allowed"), "{why}");
+    assert!(why.starts_with("needs ") && why.ends_with("one child may use 2.0 KB"), "{why}");
     let (kind, why) = one("0.1", Arc::new(Broken));
     assert_eq!((kind, why.as_str()), (FailureKind::Panic, "the evaluation crashed: this executor is broken"));
 }
