@@ -53,7 +53,7 @@ impl Context {
     /// Whether the folder's disk takes no more, found by trying.
     fn is_full(&self) -> bool {
         let probe = self.folder.join("probe");
-        let tried = std::fs::write(&probe, [1; 1 << 16]);
+        let tried = std::fs::write(&probe, vec![1; 1 << 16]);
         let _ = std::fs::remove_file(&probe);
         tried.is_err_and(|e| matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
     }
