@@ -37,7 +37,8 @@
 //! | `learn` | models: building, training steps, inherited weights, costs | base, data, diag, exec, graph, sema, space | |
 //! | `search` | the compiler and the runtime of search programs; search blocks; trials, workers, budgets, replay | base, data, diag, exec, graph, learn, sema, space, store, syntax | cranelift, stacker |
 //! | `report` | progress, tables, curves, pictures of architectures | diag, graph, search, sema, space, syntax | indicatif, unicode_width |
-//! | `cli` | the commands; only here is printed, the environment read, the process ended | base, diag, exec, graph, learn, report, search, sema, space, store, syntax | clap, clap_complete, console, ctrlc, indicatif, num_bigint, sysinfo |
+//! | `lsp` | the language server, over the same parser, names and check | base, data, diag, search, sema, space, syntax | lsp_types |
+//! | `cli` | the commands; only here is printed, the environment read, the process ended | base, diag, exec, graph, learn, lsp, report, search, sema, space, store, syntax | clap, clap_complete, console, ctrlc, indicatif, num_bigint, sysinfo |
 //!
 //! # What holds everywhere
 //!
@@ -62,6 +63,7 @@ pub mod diag;
 pub mod exec;
 pub mod graph;
 pub mod learn;
+pub mod lsp;
 pub mod report;
 pub mod search;
 pub mod sema;

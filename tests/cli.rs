@@ -99,7 +99,7 @@ fn help_has_examples_everywhere() {
     let dir = folder();
     let all = good(dir.path(), &["--help"]);
     assert!(all.contains("Exit codes") && all.contains("130"), "{all}");
-    for name in ["check", "build", "run", "sample", "show", "fmt", "explain", "new", "completions"] {
+    for name in ["check", "build", "run", "sample", "show", "fmt", "lsp", "explain", "new", "completions"] {
         assert!(all.contains(&format!("  {name} ")), "{name} is missing in\n{all}");
         let text = good(dir.path(), &[name, "--help"]);
         assert!(text.contains("Examples:") && text.contains(&format!("nasc {name}")), "{text}");

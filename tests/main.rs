@@ -2,7 +2,9 @@
 
 mod cli;
 mod docs;
+mod editors;
 mod fuzz;
+mod lsp;
 mod pages;
 mod programs;
 mod spaces;

@@ -8,6 +8,7 @@ mod explain;
 mod fmt;
 mod init;
 mod load;
+mod lsp;
 mod outcome;
 mod profile;
 mod run;
@@ -126,6 +127,15 @@ Examples:
   nasc fmt --check *.nas      changes nothing; exit code 1 if something would change
   nasc fmt - < a.nas          standard input to standard output")]
     Fmt(FmtArgs),
+    /// Serve an editor: the language server, on standard input and output.
+    #[command(after_help = "\
+Examples:
+  nasc lsp          as an editor starts it; editors/ in the sources has what each editor needs")]
+    Lsp {
+        /// What some editors add; there is no other way.
+        #[arg(long, hide = true)]
+        stdio: bool,
+    },
     /// Explain an error or warning by its code.
     #[command(after_help = "\
 Examples:
@@ -351,6 +361,7 @@ pub fn main() -> ExitCode {
         Command::Sample(a) => sample::command(&term, a),
         Command::Show(a) => show::command(&term, a),
         Command::Fmt(a) => Ok(fmt::command(&term, a)),
+        Command::Lsp { stdio: _ } => lsp::command(),
         Command::Explain { code } => explain::command(&term, code.as_deref()),
         Command::New { name } => init::command(&term, name),
         Command::Completions { shell } => {

@@ -1,5 +1,6 @@
 //! The search side: the programs that move a search, and what runs them.
 
+pub mod check;
 pub mod engine;
 pub mod lang;
 pub mod run;

@@ -93,7 +93,17 @@ impl Program {
 
     /// Loads a text and everything that it uses. Problems are gathered; what could be read is there.
     pub fn load(name: &str, text: &str, dir: Option<&Path>) -> (Self, Vec<Diagnostic>) {
-        let mut loader = Loader { program: Program::default(), known: BTreeMap::new(), errors: Vec::new() };
+        Self::load_with(name, text, dir, &|_| None)
+    }
+
+    /// The same, where some files have another text than on disk: what an editor has not saved yet.
+    pub fn load_with(
+        name: &str,
+        text: &str,
+        dir: Option<&Path>,
+        opened: &dyn Fn(&Path) -> Option<String>,
+    ) -> (Self, Vec<Diagnostic>) {
+        let mut loader = Loader { program: Program::default(), known: BTreeMap::new(), errors: Vec::new(), opened };
         loader.add(
             Key::File(PathBuf::from(name)),
             name,
@@ -125,13 +135,14 @@ enum Key {
     File(PathBuf),
 }
 
-struct Loader {
+struct Loader<'o> {
     program: Program,
     known: BTreeMap<Key, ModuleId>,
     errors: Vec<Diagnostic>,
+    opened: &'o dyn Fn(&Path) -> Option<String>,
 }
 
-impl Loader {
+impl Loader<'_> {
     fn add(&mut self, key: Key, file_name: &str, name: &str, text: &str, dir: Option<PathBuf>) -> ModuleId {
         let file: FileId = self.program.sources.add(file_name, text);
         let (ast, errors) = crate::syntax::parse::parse(file, text);
@@ -172,14 +183,18 @@ impl Loader {
         }
         let Some(dir) = self.program.modules[from].dir.clone() else { return Ok(None) };
         let file = dir.join(path.join("/")).with_extension("nas");
-        if !file.is_file() {
+        let opened = (self.opened)(&file);
+        if opened.is_none() && !file.is_file() {
             return Ok(None);
         }
         let key = Key::File(file.clone());
         if let Some(&id) = self.known.get(&key) {
             return Ok(Some(id));
         }
-        let text = std::fs::read_to_string(&file).map_err(|e| format!("cannot read `{}`: {e}", file.display()))?;
+        let text = match opened {
+            Some(text) => text,
+            None => std::fs::read_to_string(&file).map_err(|e| format!("cannot read `{}`: {e}", file.display()))?,
+        };
         let parent = file.parent().map(Path::to_path_buf);
         Ok(Some(self.add(key, &file.display().to_string(), &dotted, &text, parent)))
     }

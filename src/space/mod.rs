@@ -72,6 +72,7 @@ struct Checked {
     forbidden: Vec<(Num, Span)>,
     size: Option<Size>,
     output: Vec<Num>,
+    shapes: BTreeMap<Span, Vec<Vec<Num>>>,
     flat: bool,
 }
 
@@ -308,6 +309,26 @@ impl Space {
         format!("[{}]", parts.join(", "))
     }
 
+    /// The shapes of the tensors that expressions of the root file give, where the check knows them, printed:
+    /// `[N, 16, 8, 8]`, several where they differ from use to use.
+    pub fn shapes(&self) -> BTreeMap<Span, String> {
+        let syms = &self.checked.syms;
+        let shape = |dims: &Vec<Num>| {
+            let parts: Vec<String> = dims.iter().map(|&d| syms.show(d)).collect();
+            format!("[{}]", parts.join(", "))
+        };
+        let all = self.checked.shapes.iter();
+        all.map(|(span, shapes)| {
+            let mut texts: Vec<String> = shapes.iter().take(elab::MAX_SHAPES).map(shape).collect();
+            texts.dedup();
+            if shapes.len() > elab::MAX_SHAPES {
+                texts.push("..".to_string());
+            }
+            (*span, texts.join(" or "))
+        })
+        .collect()
+    }
+
     fn check(&self) -> (Checked, Vec<Diagnostic>) {
         let program = &*self.program;
         let mut el = Elab::new(program, Mode::Check, self.name());
@@ -356,6 +377,7 @@ impl Space {
             forbidden: el.forbidden,
             size: Some(size),
             output,
+            shapes: el.observed,
             flat: false,
             syms: el.syms,
         };

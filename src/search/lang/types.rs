@@ -29,7 +29,8 @@ pub enum Tag {
 }
 
 impl Tag {
-    const ALL: [(Tag, &'static str); 16] = [
+    /// All of them with their names in programs.
+    pub const ALL: [(Tag, &'static str); 16] = [
         (Tag::Candidate, "candidate"),
         (Tag::Decision, "decision"),
         (Tag::Draft, "draft"),

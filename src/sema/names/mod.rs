@@ -12,6 +12,7 @@ mod calls;
 mod holds;
 mod imports;
 mod recursion;
+pub mod resolve;
 mod scope;
 pub mod visit;
 mod walk;

@@ -218,3 +218,49 @@ pub fn expr<'a>(e: &'a Expr, f: &mut impl FnMut(&'a Expr)) {
         }
     }
 }
+
+/// Every statement of an item, those of declarations inside it included.
+pub fn statements<'a>(i: &'a Item, f: &mut impl FnMut(&'a Stmt)) {
+    let mut found: Vec<&'a Stmt> = Vec::new();
+    own_bodies(i, &mut |b| direct(b, &mut found));
+    item(i, &mut |e| match &e.kind {
+        ExprKind::If { then, otherwise, .. } => {
+            direct(then, &mut found);
+            otherwise.iter().for_each(|b| direct(b, &mut found));
+        }
+        ExprKind::Body(b) | ExprKind::Repeat { body: b, .. } => direct(b, &mut found),
+        _ => {}
+    });
+    found.into_iter().for_each(f);
+}
+
+/// An item and every item in its bodies.
+pub fn items<'a>(i: &'a Item, f: &mut impl FnMut(&'a Item)) {
+    f(i);
+    statements(i, &mut |s| {
+        if let StmtKind::Item(i) = &s.kind {
+            f(i);
+        }
+    });
+}
+
+fn own_bodies<'a>(i: &'a Item, f: &mut impl FnMut(&'a Body)) {
+    match &i.kind {
+        ItemKind::Arch(a) => f(&a.body),
+        ItemKind::Fun(g) => f(&g.body),
+        ItemKind::Environment(e) => e.funs.iter().for_each(|g| f(&g.body)),
+        _ => {}
+    }
+}
+
+/// Statements that no expression stands around.
+fn direct<'a>(b: &'a Body, out: &mut Vec<&'a Stmt>) {
+    for s in &b.stmts {
+        out.push(s);
+        match &s.kind {
+            StmtKind::For { body, .. } | StmtKind::While { body, .. } => direct(body, out),
+            StmtKind::Item(i) => own_bodies(i, &mut |b| direct(b, out)),
+            _ => {}
+        }
+    }
+}

@@ -10,10 +10,12 @@ use crate::sema::builtins::Builtin;
 use crate::sema::modules::{ModuleId, Program};
 use crate::sema::prim;
 use crate::syntax::ast::{
-    Body, Dim, Expr, ExprKind, Ident, Item, ItemKind, Param, ParamKind, Pattern, Stmt, StmtKind, TypeKind,
+    Arg, Body, Dim, Environment, Expr, ExprKind, Ident, Item, ItemKind, Param, ParamKind, Pattern, Stmt, StmtKind,
+    TypeKind,
 };
 
 use super::recursion::{Decl, Graph};
+use super::resolve::{Binding, Names, Target};
 use super::scope::{Bound, Kind, Local};
 use super::{holds, visit, wording};
 
@@ -22,8 +24,23 @@ const TYPES: &[&str] = &["int", "float", "bool", "string", "list", "op"];
 
 /// Walks over a block, motif, space or function of a module.
 pub fn item<'a>(program: &'a Program, module: ModuleId, item: &'a Item, graph: &mut Graph, out: &mut Vec<Diagnostic>) {
-    let mut w = Walker { program, module, out, graph, locals: Vec::new(), branches: 0, frame: Frame::default() };
-    w.declaration(item);
+    Walker::new(program, module, out, graph).declaration(item);
+}
+
+/// What the names of an item mean; nothing is reported. Programs are walked over as well: their local names follow the
+/// same rules.
+pub fn names(program: &Program, module: ModuleId, item: &Item) -> Names {
+    let (mut graph, mut out) = (Graph::default(), Vec::new());
+    let mut w = Walker::new(program, module, &mut out, &mut graph);
+    w.names = Some(Names::default());
+    match &item.kind {
+        ItemKind::Primitive(_) | ItemKind::Arch(_) | ItemKind::Fun(_) => w.declaration(item),
+        ItemKind::Search(s) => s.fields.iter().for_each(|(_, e)| w.expr(e)),
+        ItemKind::SpaceAlias { value, .. } => w.expr(value),
+        ItemKind::Environment(e) => w.environment(e, item.span),
+        ItemKind::Use(_) | ItemKind::Algorithm(_) => {}
+    }
+    w.names.unwrap_or_default()
 }
 
 /// What a name means.
@@ -68,6 +85,15 @@ struct Walker<'a, 'o> {
     locals: Vec<Local<'a>>,
     branches: u32,
     frame: Frame<'a>,
+    /// What names mean, where that is asked for.
+    names: Option<Names>,
+}
+
+impl<'a, 'o> Walker<'a, 'o> {
+    fn new(program: &'a Program, module: ModuleId, out: &'o mut Vec<Diagnostic>, graph: &'o mut Graph) -> Self {
+        let frame = Frame::default();
+        Self { program, module, out, graph, locals: Vec::new(), branches: 0, frame, names: None }
+    }
 }
 
 impl<'a> Walker<'a, '_> {
@@ -79,7 +105,10 @@ impl<'a> Walker<'a, '_> {
 
     fn declaration(&mut self, item: &'a Item) {
         match &item.kind {
-            ItemKind::Primitive(p) => self.out.extend(prim::check(p)),
+            ItemKind::Primitive(p) => match &mut self.names {
+                Some(names) => super::resolve::primitive(p, item.span, names),
+                None => self.out.extend(prim::check(p)),
+            },
             ItemKind::Arch(a) => {
                 if let Some(n) = &a.count {
                     self.expr(n);
@@ -131,7 +160,7 @@ impl<'a> Walker<'a, '_> {
         }
         self.body(body);
         self.extents_use_tensors(params, mark);
-        self.close(mark);
+        self.close(mark, body.span);
         let frame = std::mem::replace(&mut self.frame, outer);
         self.graph.add(name.span, &name.name, frame.always);
         if !frame.shapes_matter {
@@ -139,6 +168,22 @@ impl<'a> Walker<'a, '_> {
                 self.graph.unchanged(name.span, call);
             }
         }
+    }
+
+    /// Its functions see its parameters and its state.
+    fn environment(&mut self, e: &'a Environment, span: Span) {
+        let mark = self.locals.len();
+        for p in &e.params {
+            self.bind(Local::new(&p.name.name, p.name.span, Kind::Other, Bound::Param));
+        }
+        for (name, value) in &e.state {
+            self.expr(value);
+            self.bind(Local::new(&name.name, name.span, Kind::Other, Bound::Var));
+        }
+        for f in &e.funs {
+            self.callable(&f.name, &f.params, &f.body);
+        }
+        self.close(mark, span);
     }
 
     /// A tensor is used if an extent is that its parameter binds.
@@ -178,10 +223,29 @@ impl<'a> Walker<'a, '_> {
         self.locals.push(l);
     }
 
-    /// Ends the scope of the locals from `mark` on.
-    fn close(&mut self, mark: usize) {
+    /// Ends the scope of the locals from `mark` on: the code in which they could be used.
+    fn close(&mut self, mark: usize, scope: Span) {
         for l in self.locals.split_off(mark) {
-            l.findings(self.out);
+            match &mut self.names {
+                Some(names) => names.bindings.push(Binding::of(&l, scope)),
+                None => l.findings(self.out),
+            }
+        }
+    }
+
+    /// Notes what a name means.
+    fn note(&mut self, at: Span, target: Target) {
+        if let Some(names) = &mut self.names {
+            names.uses.push((at, target));
+        }
+    }
+
+    /// Notes which parameters the named arguments of a call are for.
+    fn note_arguments(&mut self, params: &[Param], args: &[Arg]) {
+        for n in args.iter().filter_map(|a| a.name.as_ref()) {
+            if let Some(p) = params.iter().find(|p| p.name.name == n.name) {
+                self.note(n.span, Target::Local(p.name.span));
+            }
         }
     }
 
@@ -210,9 +274,20 @@ impl<'a> Walker<'a, '_> {
         }
     }
 
+    fn note_meaning(&mut self, n: &Ident) {
+        let target = match self.local(&n.name) {
+            Some(at) => Some(Target::Local(self.locals[at].span)),
+            None => self.program.lookup(self.module, &n.name).map(Target::Item),
+        };
+        if let Some(target) = target {
+            self.note(n.span, target);
+        }
+    }
+
     /// Looks a name up, notes that it is read, and reports it if it is unknown or cannot be used.
     fn read(&mut self, n: &Ident) -> Meaning<'a> {
         let m = self.meaning(&n.name);
+        self.note_meaning(n);
         match m {
             Meaning::Local(at) => {
                 self.locals[at].read = true;
@@ -254,7 +329,7 @@ impl<'a> Walker<'a, '_> {
         if let Some(e) = &b.value {
             self.expr(e);
         }
-        self.close(mark);
+        self.close(mark, b.span);
     }
 
     fn stmt(&mut self, s: &'a Stmt) {
@@ -293,7 +368,7 @@ impl<'a> Walker<'a, '_> {
                     let mark = w.locals.len();
                     w.bind_pattern(pattern, Bound::Loop);
                     w.body(body);
-                    w.close(mark);
+                    w.close(mark, body.span);
                 });
             }
             StmtKind::While { cond, body } => {
@@ -338,8 +413,11 @@ impl<'a> Walker<'a, '_> {
                     let d = wording::unknown_variable(&n.ident, self.locals.iter().map(|l| l.name));
                     self.report(d);
                 }
-                Some(at) if self.locals[at].bound != Bound::Var => self.report(wording::immutable(&n.ident)),
-                Some(_) => {}
+                Some(at) if self.locals[at].bound != Bound::Var => {
+                    self.note_meaning(&n.ident);
+                    self.report(wording::immutable(&n.ident));
+                }
+                Some(_) => self.note_meaning(&n.ident),
             },
             ExprKind::Tuple(ts) => ts.iter().for_each(|t| self.assign(t)),
             ExprKind::Index { base, indices } => {

@@ -99,7 +99,9 @@ impl<'a> Elab<'a, '_> {
                         el.in_place(&op, |el| el.apply_op(&op, inputs, span))
                     });
                 }
-                self.in_place(&op, |el| el.apply_op(&op, inputs, span))
+                let v = self.in_place(&op, |el| el.apply_op(&op, inputs, span))?;
+                self.observe(op.span, &v);
+                Ok(v)
             }
             v => self.fail(
                 Diagnostic::new(&codes::WRONG_TYPE, span, format!("{} is not an operation", v.kind()))

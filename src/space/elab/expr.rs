@@ -15,11 +15,13 @@ use super::{Elab, MAX_TURNS, R, join};
 impl<'a> Elab<'a, '_> {
     /// The value of an expression.
     pub(crate) fn eval(&mut self, e: &'a Expr, s: &mut Scope<'a>) -> R<Value<'a>> {
-        match &e.kind {
+        let v = match &e.kind {
             ExprKind::Int(_) | ExprKind::Name(_) => self.eval_here(e, s),
             // Programs nest as deep as they like; the limits on calls and nesting are what ends them.
             _ => stacker::maybe_grow(256 << 10, 4 << 20, || self.eval_here(e, s)),
-        }
+        }?;
+        self.observe(e.span, &v);
+        Ok(v)
     }
 
     fn eval_here(&mut self, e: &'a Expr, s: &mut Scope<'a>) -> R<Value<'a>> {

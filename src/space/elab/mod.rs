@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::BuildHasherDefault;
 use std::rc::Rc;
 
-use crate::base::Span;
+use crate::base::{FileId, Span};
 use crate::diag::{Code, Diagnostic, codes};
 use crate::graph::{Graph, NodeId};
 use crate::sema::modules::{ItemRef, Program};
@@ -194,7 +194,13 @@ pub struct Elab<'a, 'o> {
     pub(crate) failed: Num,
     /// Set inside an operation that was declared with `share`.
     pub(crate) sharing: bool,
+    /// Check mode: shapes of the tensors that expressions of the root file gave, different ones up to
+    /// [`MAX_SHAPES`], in their order.
+    pub observed: BTreeMap<Span, Vec<Vec<Num>>>,
 }
+
+/// Most shapes that are kept for one expression; one more says that there are more.
+pub(crate) const MAX_SHAPES: usize = 3;
 
 /// An active call.
 #[derive(Clone, Debug)]
@@ -242,6 +248,19 @@ impl<'a, 'o> Elab<'a, 'o> {
             levels: BTreeMap::new(),
             failed: Num::Bool(false),
             sharing: false,
+            observed: BTreeMap::new(),
+        }
+    }
+
+    /// Notes the shape of what an expression gave, for editors.
+    pub(crate) fn observe(&mut self, span: Span, v: &Value<'a>) {
+        let Value::Tensor(t) = v else { return };
+        if span.file != FileId(0) || self.dry || !self.checking() {
+            return;
+        }
+        let known = self.observed.entry(span).or_default();
+        if known.len() <= MAX_SHAPES && !known.contains(&t.dims) {
+            known.push(t.dims.clone());
         }
     }
 

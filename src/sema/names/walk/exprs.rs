@@ -4,7 +4,8 @@ use crate::base::Span;
 use crate::sema::builtins::Builtin;
 use crate::sema::modules::ModuleId;
 use crate::syntax::ast::{
-    Alternative, Amount, Arg, Assemble, BinOp, Choose, Domain, Expr, ExprKind, Ident, Item, ItemKind, UnOp,
+    Alternative, Amount, Arch, Arg, Assemble, BinOp, Choose, Domain, Expr, ExprKind, Fun, Ident, Item, ItemKind,
+    Primitive, UnOp,
 };
 
 use super::super::calls::{Callee, is_tensor};
@@ -49,7 +50,7 @@ impl<'a> Walker<'a, '_> {
                     w.expr(element);
                 });
                 (self.frame.loops, self.frame.uncertain) = (loops, uncertain);
-                self.close(mark);
+                self.close(mark, e.span);
             }
             ExprKind::Unary(_, x) => self.expr(x),
             ExprKind::Field { base, .. } => self.expr(base),
@@ -92,7 +93,7 @@ impl<'a> Walker<'a, '_> {
                         w.note_applied(e);
                     }
                     w.body(body);
-                    w.close(mark);
+                    w.close(mark, body.span);
                 });
             }
             ExprKind::Lambda { params, body } => self.maybe(|w| {
@@ -102,7 +103,7 @@ impl<'a> Walker<'a, '_> {
                         w.bind_pattern(p, Bound::Loop);
                     }
                     w.expr(body);
-                    w.close(mark);
+                    w.close(mark, body.span);
                 });
             }),
             ExprKind::Reduce { keyword, .. } => {
@@ -200,7 +201,7 @@ impl<'a> Walker<'a, '_> {
             return;
         }
         let meaning = self.meaning(&name.name);
-        if let Meaning::Unknown = meaning {
+        if let (Meaning::Unknown, None) = (meaning, &self.names) {
             let locals: Vec<&str> = self.locals.iter().map(|l| l.name).collect();
             let d = wording::unknown_method(self.program, self.module, name, locals.into_iter());
             return self.report(d);
@@ -235,6 +236,12 @@ impl<'a> Walker<'a, '_> {
         span: Span,
         runs: bool,
     ) {
+        match &item.kind {
+            ItemKind::Primitive(Primitive { params, .. })
+            | ItemKind::Arch(Arch { params, .. })
+            | ItemKind::Fun(Fun { params, .. }) => self.note_arguments(params, args),
+            _ => {}
+        }
         let callee = match &item.kind {
             ItemKind::Primitive(p) => Callee { name: &p.name, params: &p.params },
             // A list of designs is not called; one of them is.
@@ -380,7 +387,7 @@ impl<'a> Walker<'a, '_> {
             }
             w.note_applied(e);
             w.expr(e);
-            w.close(mark);
+            w.close(mark, e.span);
         });
     }
 

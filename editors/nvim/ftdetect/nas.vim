@@ -1,0 +1,1 @@
+autocmd BufRead,BufNewFile *.nas set filetype=nas

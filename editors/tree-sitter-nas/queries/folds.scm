@@ -1,0 +1,9 @@
+[
+  (body)
+  (equations)
+  (fields)
+  (alternatives)
+  (list)
+  (environment)
+  (algorithm)
+] @fold

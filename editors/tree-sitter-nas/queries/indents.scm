@@ -1,0 +1,16 @@
+[
+  (body)
+  (equations)
+  (fields)
+  (alternatives)
+  (list)
+  (tuple)
+  (arguments)
+  (parameters)
+] @indent
+
+[
+  "}"
+  "]"
+  ")"
+] @branch
