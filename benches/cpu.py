@@ -256,7 +256,12 @@ def peer(work, seconds, text=None):
 
 
 def peer_population(binary, workers):
-    children = nasc(binary, "children", 0)
+    def ops(child):
+        """`cell.edge(0,1).op avg_pool_3x3` and so on, in PyTorch's order of edges."""
+        found = {e: line.split()[-1] for e in EDGES for line in child if "edge(%d,%d)" % e in line}
+        return [found[e] for e in EDGES]
+
+    children = [ops(c) for c in nasc(binary, "children", 0)]
     running = [peer("population", 0) for _ in range(workers)]
     for i, p in enumerate(running):
         p.stdin.write(json.dumps(children[i::workers]))

@@ -21,7 +21,7 @@ module.exports = grammar({
 
   extras: ($) => [/\s/, $.comment],
 
-  supertypes: ($) => [$._expression, $._statement, $._item],
+  supertypes: ($) => [$._expression, $._primary, $._statement, $._item],
 
   conflicts: ($) => [],
 
@@ -45,7 +45,11 @@ module.exports = grammar({
 
     use: ($) =>
       prec.right(
-        seq('use', field('path', $.path), optional(seq('.', choice('*', seq('{', separated(field('name', $._word)), '}'))))),
+        seq(
+          'use',
+          field('path', $.path),
+          optional(choice(token(prec(1, '.*')), seq(token(prec(1, '.{')), separated(field('name', $._word)), '}'))),
+        ),
       ),
     path: ($) => prec.right(seq($._word, repeat(seq('.', $._word)))),
 
@@ -169,6 +173,12 @@ module.exports = grammar({
         $.assemble,
         $.repeat,
         $.body,
+        $._primary,
+      ),
+
+    // What has an end of its own takes calls, indices and fields.
+    _primary: ($) =>
+      choice(
         $.call,
         $.index,
         $.member,
@@ -192,7 +202,7 @@ module.exports = grammar({
       ),
     binary: ($) => {
       const level = (precedence, operators, side = prec.left) =>
-        side(precedence, seq(field('left', $._expression), field('operator', choice(...operators)), field('right', $._expression)));
+        side(precedence, seq(field('left', $._expression), field('operator', operators.length > 1 ? choice(...operators) : operators[0]), field('right', $._expression)));
       return choice(
         level(PREC.or, ['||']),
         level(PREC.and, ['&&']),
@@ -217,26 +227,29 @@ module.exports = grammar({
       prec.right(
         seq(
           'choose',
-          optional(field('name', alias($._decision, $.identifier))),
-          optional(field('amount', $._expression)),
+          optional(field('name', $._decision)),
+          optional(field('amount', choice($._primary, alias($._amount_range, $.range)))),
           choice($.alternatives, seq('from', field('from', $._expression)), $.within),
           optional(seq('given', field('given', $._expression))),
         ),
       ),
+    _amount_range: ($) => seq(optional($._primary), choice('..', '..='), optional($._primary)),
     _decision: ($) => prec(PREC.postfix + 1, $.identifier),
     within: ($) => prec.right(seq('in', $._expression, optional(seq('step', $._expression)), optional('log'))),
     alternatives: ($) => seq('{', optional('|'), $.alternative, repeat(seq('|', $.alternative)), '}'),
     alternative: ($) =>
       seq(optional(choice(seq(optional(field('weight', $.number)), field('label', $._word), ':'), seq(field('weight', $.number), ':'))), field('value', $._expression)),
 
-    assemble: ($) => seq('assemble', field('nodes', $._expression), 'nodes', $.fields),
+    // No range: after its `..` the word `nodes` could be a name.
+    assemble: ($) => seq('assemble', field('nodes', choice($._primary, alias($._count, $.binary))), 'nodes', $.fields),
+    _count: ($) => prec.left(PREC.add, seq(choice($._primary, alias($._count, $.binary)), choice('+', '-', '*', '/'), $._primary)),
     repeat: ($) => seq('repeat', field('count', $._expression), optional(seq('as', field('label', $.identifier))), field('body', $.body)),
 
-    call: ($) => prec(PREC.postfix, seq(field('function', $._expression), $.arguments)),
+    call: ($) => prec(PREC.postfix, seq(field('function', $._primary), $.arguments)),
     arguments: ($) => seq(token.immediate(prec(1, '(')), separated(choice($.argument, $._expression)), ')'),
     argument: ($) => seq(field('name', $._word), '=', field('value', $._expression)),
-    index: ($) => prec(PREC.postfix, seq($._expression, token.immediate(prec(1, '[')), separated($._expression), ']')),
-    member: ($) => prec(PREC.postfix, seq($._expression, '.', field('name', $._word))),
+    index: ($) => prec(PREC.postfix, seq($._primary, token.immediate(prec(1, '[')), separated($._expression), ']')),
+    member: ($) => prec(PREC.postfix, seq($._primary, '.', field('name', $._word))),
 
     tuple: ($) => seq(choice('(', token.immediate(prec(1, '('))), separated($._expression), ')'),
     list: ($) => seq(choice('[', token.immediate(prec(1, '['))), separated($._expression), ']'),

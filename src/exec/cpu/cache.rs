@@ -92,6 +92,9 @@ pub struct Cache {
 /// So many arenas are kept for later programs.
 const ARENAS: usize = 4;
 
+/// Arenas of more elements (64 MB) are not: the pages of a large network are few beside its steps.
+const LARGEST_KEPT: usize = 16 << 20;
+
 impl Cache {
     /// Room for `elements`, with any contents.
     pub fn arena(&self, elements: usize) -> Aligned {
@@ -106,6 +109,9 @@ impl Cache {
 
     /// Takes the memory of a program that is gone.
     pub fn give_back(&self, arena: Aligned) {
+        if arena.len() > LARGEST_KEPT {
+            return;
+        }
         let mut kept = self.arenas.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() == ARENAS {
             kept.remove(0);

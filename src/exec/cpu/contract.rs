@@ -11,7 +11,7 @@
 //! places are tabulated when the kernel is made. Positions whose table is the same up to its start share it:
 //! a padded 3×3 window has nine tables, and no test is left in the loops.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 
 use super::layout::{Layout, ROW};
@@ -201,6 +201,8 @@ pub struct Dots {
     pub taps: Vec<i64>,
     /// Parts of the sum whose rows fit the cache together.
     pub chunks: Vec<Chunk>,
+    /// Places for packed rows of `a` and of `b`.
+    pub packed_rows: (usize, usize),
     /// Elements of a row, without padding.
     pub row: usize,
 }
@@ -220,11 +222,11 @@ pub struct Class {
 /// A part of the sum of a *dots* contraction.
 #[derive(Debug, Default)]
 pub struct Chunk {
-    /// Starts of the rows of `a` that it reads.
-    pub a: Vec<i64>,
-    /// Starts of the rows of `b` that it reads.
-    pub b: Vec<i64>,
-    /// Which rows are multiplied, numbers in the lists above.
+    /// Starts of the rows of `a` that it reads and the part before it did not, and the places that they are packed to.
+    pub a: Vec<(i64, u32)>,
+    /// The same of `b`.
+    pub b: Vec<(i64, u32)>,
+    /// Which rows are multiplied, by their places.
     pub terms: Vec<(u32, u32)>,
     /// Of each `t`, where its terms end; they start where those before end.
     pub ends: Vec<usize>,
@@ -244,8 +246,7 @@ impl Dots {
             // The widest of all instruction sets' blocks.
             let (left, right) = (self.left.len().next_multiple_of(32), self.right.len());
             let right = (right.div_ceil(4) * 8).max(right.next_multiple_of(16));
-            let rows = |c: &Chunk| c.a.len() * left + c.b.len() * right;
-            return self.chunks.iter().map(rows).max().unwrap_or(0) * self.row
+            return (self.packed_rows.0 * left + self.packed_rows.1 * right) * self.row
                 + self.taps.len() * self.right.len() * p.width
                 + 64;
         }
@@ -531,6 +532,7 @@ impl Contraction {
             right: self.points(&c.dense).iter().map(|p| (Self::part(b, p), Self::part(out, p))).collect(),
             taps: taps.iter().map(|p| value(out, p)).collect(),
             chunks: Vec::new(),
+            packed_rows: (0, 0),
             row: self.row.0,
         };
         let inner = self.points(&c.tabled_inner);
@@ -538,7 +540,7 @@ impl Contraction {
         // Turning rows pays where each is needed several times, or sums are so short that adding lanes would count.
         let few = taps.len() == 1 && inner.len() >= 32 && l * r <= 4096;
         if l.min(r) >= 4 && l.max(r) >= 8 && !few {
-            dots.chunks = self.chunks(&inner, &taps, l, r);
+            (dots.chunks, dots.packed_rows) = self.chunks(&inner, &taps, l, r);
             dots.choose();
         } else {
             // The side that windows move over is `b`.
@@ -554,33 +556,35 @@ impl Contraction {
         dots
     }
 
-    /// The sum over `inner` in parts.
-    fn chunks(&self, inner: &[Vec<i64>], taps: &[Vec<i64>], l: usize, r: usize) -> Vec<Chunk> {
+    /// The sum over `inner` in parts, and how many packed rows there are at once.
+    fn chunks(&self, inner: &[Vec<i64>], taps: &[Vec<i64>], l: usize, r: usize) -> (Vec<Chunk>, (usize, usize)) {
         let [_, b, a] = &self.offsets;
         // Windows overlap: a position reads about two new rows of `b`.
         let bytes = (l + 2 * r) * self.row.1 * 4;
         let positions = (CHUNK_BYTES / bytes).clamp(8, inner.len().max(8));
         let mut at = vec![0; self.extents.len()];
+        let (mut places_a, mut places_b) = (Places::default(), Places::default());
         let mut chunks = Vec::new();
         for part in inner.chunks(positions) {
             let mut chunk = Chunk::default();
-            let (mut rows_a, mut rows_b) = (BTreeMap::new(), BTreeMap::new());
+            let mut terms = Vec::new();
             for p in taps {
                 for q in part {
                     for (sum, (a, b)) in at.iter_mut().zip(p.iter().zip(q)) {
                         *sum = a + b;
                     }
                     if self.holds(&at) {
-                        let ra = number(&mut rows_a, &mut chunk.a, value(a, &at));
-                        let rb = number(&mut rows_b, &mut chunk.b, value(b, &at));
-                        chunk.terms.push((ra, rb));
+                        terms.push((value(a, &at), value(b, &at)));
                     }
                 }
-                chunk.ends.push(chunk.terms.len());
+                chunk.ends.push(terms.len());
             }
+            chunk.a = places_a.need(terms.iter().map(|t| t.0));
+            chunk.b = places_b.need(terms.iter().map(|t| t.1));
+            chunk.terms = terms.into_iter().map(|(x, y)| (places_a.known[&x], places_b.known[&y])).collect();
             chunks.push(chunk);
         }
-        chunks
+        (chunks, (places_a.count as usize, places_b.count as usize))
     }
 
     /// Positions by what they need.
@@ -623,6 +627,7 @@ impl Dots {
     fn swap(&mut self) {
         self.swapped = true;
         std::mem::swap(&mut self.left, &mut self.right);
+        self.packed_rows = (self.packed_rows.1, self.packed_rows.0);
         for o in &mut self.outer {
             *o = (o.1, o.0, o.2);
         }
@@ -656,12 +661,39 @@ impl Dots {
     }
 }
 
-/// The place of `x` in a list without repetitions.
-fn number(known: &mut BTreeMap<i64, u32>, list: &mut Vec<i64>, x: i64) -> u32 {
-    *known.entry(x).or_insert_with(|| {
-        list.push(x);
-        (list.len() - 1) as u32
-    })
+/// Where packed rows are; those that overlapping windows need again stay.
+#[derive(Default)]
+struct Places {
+    known: BTreeMap<i64, u32>,
+    free: Vec<u32>,
+    count: u32,
+}
+
+impl Places {
+    /// Makes room for rows and forgets the others. Gives those that are new.
+    fn need(&mut self, rows: impl Iterator<Item = i64>) -> Vec<(i64, u32)> {
+        let rows: BTreeSet<i64> = rows.collect();
+        let free = &mut self.free;
+        self.known.retain(|row, place| {
+            let stays = rows.contains(row);
+            if !stays {
+                free.push(*place);
+            }
+            stays
+        });
+        let mut new = Vec::new();
+        for row in rows {
+            if !self.known.contains_key(&row) {
+                let place = self.free.pop().unwrap_or_else(|| {
+                    self.count += 1;
+                    self.count - 1
+                });
+                self.known.insert(row, place);
+                new.push((row, place));
+            }
+        }
+        new
+    }
 }
 
 /// The loops by what they do.

@@ -450,12 +450,12 @@ macro_rules! kernels {
                         for (start, len) in wide_blocks(plan.left.len(), LANES) {
                             let width = len.next_multiple_of(LANES);
                             turn(a, &chunk.a, &plan.left[start..start + len], row, ys, width);
-                            ys = ys.add(chunk.a.len() * row * width);
+                            ys = ys.add(plan.packed_rows.0 * row * width);
                         }
                         let mut y = ys;
                         for (start, len) in blocks(plan.right.len(), most) {
                             turn(b, &chunk.b, &plan.right[start..start + len], row, y, pitch);
-                            y = y.add(chunk.b.len() * row * pitch);
+                            y = y.add(plan.packed_rows.1 * row * pitch);
                         }
                         let mut start = 0;
                         for (t, &end) in chunk.ends.iter().enumerate() {
@@ -501,9 +501,9 @@ macro_rules! kernels {
                                         (_, 7) => outer::<7, 2>(terms, row, x, y, pitch, to, at, first),
                                         _ => outer::<8, 2>(terms, row, x, y, pitch, to, at, first),
                                     }
-                                    y = y.add(chunk.b.len() * row * pitch);
+                                    y = y.add(plan.packed_rows.1 * row * pitch);
                                 }
-                                x = x.add(chunk.a.len() * row * len.next_multiple_of(LANES));
+                                x = x.add(plan.packed_rows.0 * row * len.next_multiple_of(LANES));
                             }
                         }
                         first = false;
@@ -665,7 +665,7 @@ mod avx2 {
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn turn(
         from: *const f32,
-        rows: &[i64],
+        rows: &[(i64, u32)],
         channels: &[(i64, i64)],
         len: usize,
         to: *mut f32,
@@ -675,8 +675,8 @@ mod avx2 {
         unsafe {
             for c in (0..pitch).step_by(8) {
                 let some = &channels[c.min(channels.len())..(c + 8).min(channels.len())];
-                for (r, row) in rows.iter().enumerate() {
-                    let to = to.add(r * len * pitch + c);
+                for (row, place) in rows {
+                    let to = to.add(*place as usize * len * pitch + c);
                     for n in (0..len).step_by(8) {
                         let mut x = [zero(); 8];
                         for (x, channel) in x.iter_mut().zip(some) {
@@ -758,14 +758,21 @@ mod portable {
     ///
     /// # Safety
     /// As [`super::dots`].
-    unsafe fn turn(from: *const f32, rows: &[i64], channels: &[(i64, i64)], len: usize, to: *mut f32, pitch: usize) {
-        for (r, row) in rows.iter().enumerate() {
+    unsafe fn turn(
+        from: *const f32,
+        rows: &[(i64, u32)],
+        channels: &[(i64, i64)],
+        len: usize,
+        to: *mut f32,
+        pitch: usize,
+    ) {
+        for (row, place) in rows {
             for c in 0..pitch {
                 for n in 0..len {
                     // SAFETY: the caller's promise.
                     unsafe {
                         let x = channels.get(c).map_or(0.0, |ch| *from.offset((row + ch.0) as isize + n as isize));
-                        *to.add((r * len + n) * pitch + c) = x;
+                        *to.add((*place as usize * len + n) * pitch + c) = x;
                     }
                 }
             }
