@@ -221,6 +221,8 @@ fn build_writes_a_folder_and_prints_stages() {
     assert!(nasc::graph::text::parse(&ir).is_ok(), "the printed program can be read back");
     let some = good(d, &["build", "tiny.nas", "--exhaustive", "3", "--sample", "2", "--out", "b"]);
     assert!(some.contains("every option among them"), "{some}");
+    let timings = good(d, &["build", "tiny.nas", "--timings", "--out", "t"]);
+    assert!(timings.contains("ms for a training step") && timings.contains("between kernels"), "{timings}");
     let fixed = ["--candidate", r#"{"kernel": 3, "width": 5}"#];
     let emit = |stage: &str, more: &[&str]| good(d, &[&["build", "tiny.nas", "--emit", stage], more].concat());
     assert!(emit("ast", &[]).contains("Search") && !emit("ast", &[]).contains("Span"));
@@ -248,6 +250,15 @@ fn a_run_is_stored_shown_and_drawn() {
     let result = json(&std::fs::read_to_string(d.join("tiny.run/artifacts/result.json")).unwrap());
     assert_eq!(result["trials"], 6);
     assert!(result["test"]["value"].as_f64().is_some());
+
+    // Measuring changes nothing that is found.
+    let measured = good(d, &["run", "--profile", "--json", "--name", "measured"]);
+    let last = json(measured.lines().last().unwrap());
+    assert_eq!(last["best"]["candidate"], result["best"]["candidate"]);
+    let spent = |k: &Json| k["seconds"].as_f64().unwrap();
+    let kernels = last["profile"]["kernels"].as_array().unwrap();
+    assert!(kernels.iter().map(spent).sum::<f64>() <= spent(&last["profile"]));
+    assert!(kernels.is_sorted_by(|a, b| spent(a) >= spent(b)) && kernels[0]["flops"].as_u64() > Some(0), "{kernels:?}");
 
     let shown = good(d, &["show", "tiny.run"]);
     assert!(shown.contains("6 trials") && shown.contains("test accuracy"), "{shown}");

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::ahead::{self, Needs};
 use super::load;
 use super::term::{self, Outcome, Terminal, Trouble, say};
-use super::{BuildArgs, ERRORS, OK, check, emit};
+use super::{BuildArgs, ERRORS, OK, check, emit, profile};
 use crate::base::rng::Stream;
 use crate::diag::{Diagnostic, codes};
 use crate::exec::cpu::Cpu;
@@ -258,6 +258,9 @@ fn build(term: &Terminal, search: &Arc<Search>, file: &Path, args: &BuildArgs) -
     }
     line("time", format!("{} on {workers} threads", duration(seconds)));
     line("written", format!("{}", folder.display()));
+    if args.timings {
+        measure(term, search, &cpu, &all, &results)?;
+    }
     if failures.is_empty() {
         return Ok(OK);
     }
@@ -269,6 +272,25 @@ fn build(term: &Terminal, search: &Arc<Search>, file: &Path, args: &BuildArgs) -
     .note(format!("{}: {reason}", all[first].to_json()))
     .help("allow more `memory` to a child, use a smaller batch, or make the space smaller");
     Err(d.into())
+}
+
+/// Measures a step of the candidate with the most arithmetic.
+fn measure(
+    term: &Terminal,
+    search: &Arc<Search>,
+    cpu: &Arc<Cpu>,
+    all: &[Candidate],
+    results: &[Result<Needs, String>],
+) -> Result<(), Diagnostic> {
+    let failed = |reason: String| Diagnostic::unplaced(&codes::BUILD_FAILED, reason);
+    let compiled = all.iter().zip(results).filter_map(|(c, r)| Some((c, r.as_ref().ok()?)));
+    let Some((largest, _)) = compiled.max_by_key(|(_, n)| n.flops) else { return Ok(()) };
+    let needs = ahead::compile(search, cpu, largest).map_err(failed)?;
+    let (p, fastest) = profile::steps(cpu.clone(), &needs).map_err(|e| failed(e.to_string()))?;
+    let what = if needs.training.is_some() { "training step" } else { "forward pass" };
+    term.out(&format!("\nthe largest candidate: {:.2} ms for a {what}, on one core\n", fastest * 1e3));
+    term.out(&profile::text(&p, term.width()));
+    Ok(())
 }
 
 /// `digits.build` for `digits.nas`, in the current folder.

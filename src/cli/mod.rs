@@ -10,6 +10,7 @@ mod init;
 mod load;
 mod lsp;
 mod outcome;
+mod profile;
 mod run;
 mod sample;
 mod show;
@@ -219,6 +220,9 @@ struct BuildArgs {
     /// Of the sample.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+    /// Measure the training step of the largest compiled candidate, kernel by kernel.
+    #[arg(long, conflicts_with = "emit")]
+    timings: bool,
 }
 
 #[derive(Args, Debug)]
@@ -259,6 +263,9 @@ struct RunArgs {
     /// Leave the test data alone.
     #[arg(long, overrides_with = "test")]
     no_test: bool,
+    /// Say at the end where the time of the children went, kernel by kernel.
+    #[arg(long)]
+    profile: bool,
 }
 
 #[derive(Args, Debug)]

@@ -10,8 +10,10 @@ use serde_json::Value as Json;
 use super::load::{self, Loaded};
 use super::outcome::{self, RESULT, Tested};
 use super::term::{self, Outcome, Terminal, Trouble, say};
-use super::{ERRORS, INTERRUPTED, OK, RunArgs, build, check};
+use super::{ERRORS, INTERRUPTED, OK, RunArgs, build, check, profile};
 use crate::diag::{Diagnostic, codes};
+use crate::exec::Executor;
+use crate::exec::profile::Profiler;
 use crate::learn::step::Target;
 use crate::report::progress::{Mode, Progress};
 use crate::report::table::short;
@@ -234,7 +236,10 @@ pub fn command(term: &Terminal, args: &RunArgs) -> Outcome {
         Arc::new(Watch { progress: Progress::new(mode, search.budget.trials), json: args.json, lock: Mutex::new(()) });
     let stop = Arc::new(AtomicBool::new(false));
     listen(&stop, &watch, mode);
-    let children = children(search, build::executor(search, workers));
+    let cpu = build::executor(search, workers);
+    let profiler = args.profile.then(|| Arc::new(Profiler::new(cpu.clone())));
+    let exec = profiler.clone().map_or(cpu as Arc<dyn Executor>, |p| p);
+    let children = children(search, exec);
     let sources = |d: Diagnostic| Trouble::new(vec![d], &search.program.sources);
     let finished = run(search, &children, plan.store.clone(), watch.clone(), &stop, workers);
     watch.progress.finish();
@@ -258,10 +263,17 @@ pub fn command(term: &Terminal, args: &RunArgs) -> Outcome {
     if args.json {
         let mut last = result;
         last["run"] = Json::from(plan.folder.display().to_string());
+        if let Some(p) = &profiler {
+            last["profile"] = profile::json(&p.profile());
+        }
         term.out(&format!("{last}\n"));
         return Ok(if last["best"].is_null() { ERRORS } else { OK });
     }
-    report(term, &plan, all, tested.as_ref(), &resume)
+    let code = report(term, &plan, all, tested.as_ref(), &resume)?;
+    if let Some(p) = &profiler {
+        term.out(&format!("\n{}", profile::text(&p.profile(), term.width())));
+    }
+    Ok(code)
 }
 
 /// The first signal stops the search when its running steps are done, the second ends the process.

@@ -6,6 +6,7 @@
 #[cfg(test)]
 pub mod conformance;
 pub mod cpu;
+pub mod profile;
 pub mod reference;
 
 use crate::graph::{DType, Graph, Init};
