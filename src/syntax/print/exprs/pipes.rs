@@ -49,7 +49,7 @@ impl Printer<'_> {
             end = s.span.end;
         }
         let long = first.forced() || first.flat_width(40) > 24;
-        if !keep && !long && only_last_is_broken(&docs) {
+        if !keep && !long && last_is_hugged(&docs, &heads) {
             // What has lines of its own ends the line that leads there.
             let parts = docs.into_iter().map(|(_, d)| all([text(" >> "), d]));
             return all([first, all(parts)]);
@@ -75,11 +75,13 @@ impl Printer<'_> {
     }
 }
 
-/// Whether a pipeline is on one line up to the opening bracket of its last stage.
-fn only_last_is_broken(stages: &[(bool, Doc)]) -> bool {
-    let Some(((_, last), before)) = stages.split_last() else { return false };
+/// Whether a pipeline stays on one line up to the opening bracket of its last stage. That hangs on what the stages are, not on
+/// how the author broke them, so that formatting what was formatted changes nothing.
+fn last_is_hugged(stages: &[(bool, Doc)], heads: &[&str]) -> bool {
+    let Some((_, before)) = stages.split_last() else { return false };
     let width: usize = before.iter().map(|(_, d)| d.flat_width(HUGGED) + 4).sum();
-    last.forced() && width <= HUGGED && !before.iter().any(|(_, d)| d.forced())
+    let opens = before.is_empty() || matches!(heads.last(), Some(&("choose" | "assemble" | "repeat")));
+    opens && width <= HUGGED && !before.iter().any(|(_, d)| d.forced())
 }
 
 /// What a stage begins with: two lines with the same operations are alike.
