@@ -10,6 +10,9 @@ use crate::syntax::ast;
 use super::super::value::{Builtin, Element, Scope, Value};
 use super::{Elab, R};
 
+/// The most nodes of an assembly, which has an edge for every two of them.
+const MAX_NODES: i64 = 256;
+
 impl<'a> Elab<'a, '_> {
     /// Node 0 is the input; node j merges the edges from all earlier nodes; the last node is the output.
     pub(crate) fn assemble(
@@ -33,6 +36,13 @@ impl<'a> Elab<'a, '_> {
                 &codes::WRONG_TYPE,
                 a.nodes.span,
                 format!("an assembly needs at least 2 nodes, the input and the output, not {n}"),
+            );
+        }
+        if n > MAX_NODES {
+            return self.error(
+                &codes::WRONG_TYPE,
+                a.nodes.span,
+                format!("an assembly of {n} nodes is too large: {MAX_NODES} at most"),
             );
         }
         if inputs.len() != 1 {
