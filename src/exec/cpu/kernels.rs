@@ -565,36 +565,10 @@ macro_rules! kernels {
 
 #[cfg(target_arch = "x86_64")]
 #[allow(clippy::needless_range_loop, reason = "the loops are unrolled by their constant bounds")]
-#[allow(clippy::wildcard_imports, reason = "a table of intrinsics follows")]
 mod avx512 {
-    use std::arch::x86_64::*;
-
     use super::super::contract::{Dots, Outer, Rows, Tap};
+    use super::super::lanes::avx512::{LANES, add, fma, load, part, splat, store, sum, zero};
     use super::{Patch, blocks, pack, rearrange, wide_blocks};
-
-    const LANES: usize = 16;
-    type V = __m512;
-
-    macro_rules! primitive {
-        ($name:ident($($a:ident: $t:ty),*) -> $r:ty, $e:expr) => {
-            #[target_feature(enable = "avx512f,avx2,fma")]
-            #[inline]
-            unsafe fn $name($($a: $t),*) -> $r {
-                // SAFETY: called with pointers to whole vectors, or to as many elements as are loaded.
-                #[allow(unused_unsafe, reason = "some intrinsics are safe")]
-                unsafe { $e }
-            }
-        };
-    }
-    primitive!(zero() -> V, _mm512_setzero_ps());
-    primitive!(load(p: *const f32) -> V, _mm512_loadu_ps(p));
-    primitive!(store(p: *mut f32, x: V) -> (), _mm512_storeu_ps(p, x));
-    primitive!(splat(x: f32) -> V, _mm512_set1_ps(x));
-    primitive!(fma(a: V, b: V, c: V) -> V, _mm512_fmadd_ps(a, b, c));
-    primitive!(add(a: V, b: V) -> V, _mm512_add_ps(a, b));
-    primitive!(sum(a: V) -> f32, _mm512_reduce_add_ps(a));
-    // The first elements of a vector that are fewer than its lanes, then zeros.
-    primitive!(part(p: *const f32, n: usize) -> V, _mm512_maskz_loadu_ps((1u16 << n) - 1, p));
 
     kernels!(
         #[target_feature(enable = "avx512f,avx2,fma")]
@@ -612,41 +586,11 @@ mod avx512 {
 #[allow(clippy::needless_range_loop, reason = "the loops are unrolled by their constant bounds")]
 #[allow(clippy::wildcard_imports, reason = "a table of intrinsics follows")]
 mod avx2 {
+    use super::super::lanes::avx2::{LANES, V, add, fma, load, part, splat, store, sum, zero};
     use std::arch::x86_64::*;
 
     use super::super::contract::{Dots, Outer, Rows, Tap};
     use super::{Patch, blocks, pack, rearrange, wide_blocks};
-
-    const LANES: usize = 8;
-    type V = __m256;
-
-    macro_rules! primitive {
-        ($name:ident($($a:ident: $t:ty),*) -> $r:ty, $e:expr) => {
-            #[target_feature(enable = "avx2,fma")]
-            #[inline]
-            unsafe fn $name($($a: $t),*) -> $r {
-                // SAFETY: called with pointers to whole vectors, or to as many elements as are loaded.
-                #[allow(unused_unsafe, reason = "some intrinsics are safe")]
-                unsafe { $e }
-            }
-        };
-    }
-    primitive!(zero() -> V, _mm256_setzero_ps());
-    primitive!(load(p: *const f32) -> V, _mm256_loadu_ps(p));
-    primitive!(store(p: *mut f32, x: V) -> (), _mm256_storeu_ps(p, x));
-    primitive!(splat(x: f32) -> V, _mm256_set1_ps(x));
-    primitive!(fma(a: V, b: V, c: V) -> V, _mm256_fmadd_ps(a, b, c));
-    primitive!(add(a: V, b: V) -> V, _mm256_add_ps(a, b));
-    primitive!(sum(a: V) -> f32, {
-        let s = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
-        let s = _mm_add_ps(s, _mm_movehl_ps(s, s));
-        _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps::<1>(s, s)))
-    });
-    // The first elements of a vector that are fewer than its lanes, then zeros.
-    primitive!(part(p: *const f32, n: usize) -> V, {
-        let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-        _mm256_maskload_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32(n as i32), lanes))
-    });
 
     kernels!(
         #[target_feature(enable = "avx2,fma")]
@@ -714,44 +658,9 @@ mod avx2 {
 #[allow(clippy::needless_range_loop, reason = "the loops are unrolled by their constant bounds")]
 mod portable {
     use super::super::contract::{Dots, Outer, Rows, Tap};
+    use super::super::lanes::portable::{LANES, add, fma, load, part, splat, store, sum, zero};
     use super::{Patch, blocks, pack, rearrange, wide_blocks};
 
-    const LANES: usize = 4;
-    type V = [f32; 4];
-
-    fn zero() -> V {
-        [0.0; 4]
-    }
-    /// # Safety
-    /// `p` points to a vector.
-    unsafe fn load(p: *const f32) -> V {
-        // SAFETY: the caller's promise.
-        unsafe { p.cast::<V>().read_unaligned() }
-    }
-    /// # Safety
-    /// `p` points to a vector.
-    unsafe fn store(p: *mut f32, x: V) {
-        // SAFETY: the caller's promise.
-        unsafe { p.cast::<V>().write_unaligned(x) }
-    }
-    /// # Safety
-    /// `p` points to `n` elements.
-    unsafe fn part(p: *const f32, n: usize) -> V {
-        // SAFETY: the caller's promise.
-        std::array::from_fn(|i| if i < n { unsafe { *p.add(i) } } else { 0.0 })
-    }
-    fn splat(x: f32) -> V {
-        [x; 4]
-    }
-    fn fma(a: V, b: V, c: V) -> V {
-        std::array::from_fn(|i| a[i] * b[i] + c[i])
-    }
-    fn add(a: V, b: V) -> V {
-        std::array::from_fn(|i| a[i] + b[i])
-    }
-    fn sum(a: V) -> f32 {
-        (a[0] + a[2]) + (a[1] + a[3])
-    }
     kernels!(4, 2, 4, 8, 8);
 
     /// As `avx2::turn`.

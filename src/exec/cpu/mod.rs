@@ -11,6 +11,7 @@ mod cache;
 mod codegen;
 mod contract;
 mod kernels;
+mod lanes;
 mod layout;
 mod math;
 mod memory;

@@ -256,78 +256,18 @@ macro_rules! windows {
 
 #[cfg(target_arch = "x86_64")]
 #[allow(clippy::needless_range_loop, clippy::float_cmp, reason = "unrolled loops; a count is a whole number")]
-#[allow(clippy::wildcard_imports, reason = "a table of intrinsics follows")]
 mod avx512 {
-    use std::arch::x86_64::*;
-
+    use super::super::lanes::avx512::{LANES, add, and_not, blend, div, less, load, nan, or, same_bits, splat, store};
     use super::{Fold, Position, Rows, Tap};
-
-    const LANES: usize = 16;
-    type V = __m512;
-    type M = __mmask16;
-
-    macro_rules! primitive {
-        ($name:ident($($a:ident: $t:ty),*) -> $r:ty, $e:expr) => {
-            #[target_feature(enable = "avx512f,avx2,fma")]
-            #[inline]
-            unsafe fn $name($($a: $t),*) -> $r {
-                // SAFETY: called with pointers to whole vectors.
-                #[allow(unused_unsafe, reason = "some intrinsics are safe")]
-                unsafe { $e }
-            }
-        };
-    }
-    primitive!(load(p: *const f32) -> V, _mm512_loadu_ps(p));
-    primitive!(store(p: *mut f32, x: V) -> (), _mm512_storeu_ps(p, x));
-    primitive!(splat(x: f32) -> V, _mm512_set1_ps(x));
-    primitive!(add(a: V, b: V) -> V, _mm512_add_ps(a, b));
-    primitive!(div(a: V, b: V) -> V, _mm512_div_ps(a, b));
-    primitive!(less(a: V, b: V) -> M, _mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b));
-    primitive!(nan(a: V) -> M, _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a));
-    primitive!(or(a: M, b: M) -> M, a | b);
-    primitive!(and_not(a: M, b: M) -> M, !a & b);
-    primitive!(blend(m: M, a: V, b: V) -> V, _mm512_mask_blend_ps(m, a, b));
-    primitive!(same_bits(a: V, b: V) -> M, _mm512_cmpeq_epi32_mask(_mm512_castps_si512(a), _mm512_castps_si512(b)));
 
     windows!(#[target_feature(enable = "avx512f,avx2,fma")]);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[allow(clippy::needless_range_loop, clippy::float_cmp, reason = "unrolled loops; a count is a whole number")]
-#[allow(clippy::wildcard_imports, reason = "a table of intrinsics follows")]
 mod avx2 {
-    use std::arch::x86_64::*;
-
+    use super::super::lanes::avx2::{LANES, add, and_not, blend, div, less, load, nan, or, same_bits, splat, store};
     use super::{Fold, Position, Rows, Tap};
-
-    const LANES: usize = 8;
-    type V = __m256;
-    type M = __m256;
-
-    macro_rules! primitive {
-        ($name:ident($($a:ident: $t:ty),*) -> $r:ty, $e:expr) => {
-            #[target_feature(enable = "avx2,fma")]
-            #[inline]
-            unsafe fn $name($($a: $t),*) -> $r {
-                // SAFETY: called with pointers to whole vectors.
-                #[allow(unused_unsafe, reason = "some intrinsics are safe")]
-                unsafe { $e }
-            }
-        };
-    }
-    primitive!(load(p: *const f32) -> V, _mm256_loadu_ps(p));
-    primitive!(store(p: *mut f32, x: V) -> (), _mm256_storeu_ps(p, x));
-    primitive!(splat(x: f32) -> V, _mm256_set1_ps(x));
-    primitive!(add(a: V, b: V) -> V, _mm256_add_ps(a, b));
-    primitive!(div(a: V, b: V) -> V, _mm256_div_ps(a, b));
-    primitive!(less(a: V, b: V) -> M, _mm256_cmp_ps::<_CMP_LT_OQ>(a, b));
-    primitive!(nan(a: V) -> M, _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a));
-    primitive!(or(a: M, b: M) -> M, _mm256_or_ps(a, b));
-    primitive!(and_not(a: M, b: M) -> M, _mm256_andnot_ps(a, b));
-    primitive!(blend(m: M, a: V, b: V) -> V, _mm256_blendv_ps(a, b, m));
-    primitive!(same_bits(a: V, b: V) -> M, {
-        _mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)))
-    });
 
     windows!(#[target_feature(enable = "avx2,fma")]);
 }
@@ -335,50 +275,10 @@ mod avx2 {
 #[allow(clippy::needless_range_loop, clippy::float_cmp, reason = "unrolled loops; a count is a whole number")]
 #[allow(unused_unsafe, reason = "most of the portable operations are safe")]
 mod portable {
+    use super::super::lanes::portable::{
+        LANES, add, and_not, blend, div, less, load, nan, or, same_bits, splat, store,
+    };
     use super::{Fold, Position, Rows, Tap};
 
-    const LANES: usize = 4;
-    type V = [f32; 4];
-    type M = [bool; 4];
-
-    /// # Safety
-    /// `p` points to a vector.
-    unsafe fn load(p: *const f32) -> V {
-        // SAFETY: the caller's promise.
-        unsafe { p.cast::<V>().read_unaligned() }
-    }
-    /// # Safety
-    /// `p` points to a vector.
-    unsafe fn store(p: *mut f32, x: V) {
-        // SAFETY: the caller's promise.
-        unsafe { p.cast::<V>().write_unaligned(x) }
-    }
-    fn splat(x: f32) -> V {
-        [x; 4]
-    }
-    fn add(a: V, b: V) -> V {
-        std::array::from_fn(|i| a[i] + b[i])
-    }
-    fn div(a: V, b: V) -> V {
-        std::array::from_fn(|i| a[i] / b[i])
-    }
-    fn less(a: V, b: V) -> M {
-        std::array::from_fn(|i| a[i] < b[i])
-    }
-    fn nan(a: V) -> M {
-        a.map(f32::is_nan)
-    }
-    fn or(a: M, b: M) -> M {
-        std::array::from_fn(|i| a[i] | b[i])
-    }
-    fn and_not(a: M, b: M) -> M {
-        std::array::from_fn(|i| !a[i] & b[i])
-    }
-    fn blend(m: M, a: V, b: V) -> V {
-        std::array::from_fn(|i| if m[i] { b[i] } else { a[i] })
-    }
-    fn same_bits(a: V, b: V) -> M {
-        std::array::from_fn(|i| a[i].to_bits() == b[i].to_bits())
-    }
     windows!();
 }
