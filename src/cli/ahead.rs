@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::exec::cpu::Cpu;
 use crate::exec::{ExecError, Executor, Feed, Memory, Program, Tensor};
-use crate::graph::{DType, Graph};
+use crate::graph::Graph;
 use crate::learn::cost;
 use crate::search::engine::{Cancelled, Evaluator, FailureKind, Job, Report, Snapshot, TrialId};
 use crate::search::run::children;
@@ -42,16 +42,17 @@ impl Executor for Ahead {
         }
         let outputs = graph.outputs.iter().map(|(_, id)| {
             let n = graph.node(*id);
-            match n.dtype {
-                DType::Float => Tensor::float(&n.shape, vec![0.0; n.len()]),
-                DType::Int => Tensor::int(&n.shape, vec![0; n.len()]),
-            }
+            Tensor::zeros(&n.shape, n.dtype)
         });
         Ok(Box::new(Zeros { outputs: outputs.collect(), inner: program }))
     }
 
     fn memory(&self) -> Box<dyn Memory> {
         self.cpu.memory()
+    }
+
+    fn limit(&self) -> Option<u64> {
+        self.cpu.limit()
     }
 }
 
@@ -128,18 +129,7 @@ pub fn compile(search: &Arc<Search>, cpu: &Arc<Cpu>, c: &Candidate) -> Result<Ne
         Err(f) => return Err(f.reason),
     }
     let training = exec.training.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let persistent: u64 = training
-        .as_ref()
-        .unwrap_or(&forward)
-        .inputs()
-        .map(|(id, i)| {
-            let n = training.as_ref().unwrap_or(&forward).node(id);
-            match i.role {
-                crate::graph::Role::Param(_) | crate::graph::Role::State(_) => 4 * n.len() as u64,
-                crate::graph::Role::Data | crate::graph::Role::Knob(_) => 0,
-            }
-        })
-        .sum();
+    let persistent = training.as_ref().unwrap_or(&forward).lasting_bytes();
     Ok(Needs {
         params: cost::params(&forward),
         flops: cost::multiply_adds(&forward),

@@ -19,13 +19,12 @@ pub fn check(loaded: &Loaded, overrides: &Overrides) -> Checked {
 
 /// The decisions of a space as a table.
 pub fn decisions(space: &Space, width: usize) -> String {
-    let column = |name: &str, align, elastic| Column { name: name.to_string(), align, elastic };
     let columns = [
-        column("decision", Align::Left, true),
-        column("options", Align::Left, true),
-        column("made by", Align::Left, false),
-        column("level", Align::Right, false),
-        column("places", Align::Left, true),
+        Column::new("decision", Align::Left, true),
+        Column::new("options", Align::Left, true),
+        Column::new("made by", Align::Left, false),
+        Column::new("level", Align::Right, false),
+        Column::new("places", Align::Left, true),
     ];
     let rows: Vec<Vec<String>> = space
         .decisions()

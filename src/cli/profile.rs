@@ -10,7 +10,7 @@ use super::ahead::Needs;
 use crate::exec::cpu::measure_peak;
 use crate::exec::profile::{Profile, Profiler, Spent, measure_bandwidth};
 use crate::exec::{ExecError, Executor, Feed, Tensor};
-use crate::graph::{DType, Graph, Role};
+use crate::graph::{Graph, Role};
 use crate::learn::step::initializer;
 use crate::report::table::{Align, Column, duration, table};
 
@@ -56,23 +56,19 @@ pub fn text(p: &Profile, width: usize) -> String {
         let rest = rows.split_off(ROWS - 1);
         let mut sum = Spent::default();
         for (_, s) in &rest {
-            sum.calls += s.calls;
-            sum.nanoseconds += s.nanoseconds;
-            sum.flops += s.flops;
-            sum.bytes += s.bytes;
+            sum += *s;
         }
         rows.push((format!("{} more kernels", rest.len()), sum));
     }
-    let column = |name: &str, align, elastic| Column { name: name.to_string(), align, elastic };
     let columns = [
-        column("kernel", Align::Left, true),
-        column("time", Align::Right, false),
-        column("share", Align::Right, false),
-        column("calls", Align::Right, false),
-        column("each", Align::Right, false),
-        column("GFLOP/s", Align::Right, false),
-        column("GB/s", Align::Right, false),
-        column("of peak", Align::Left, false),
+        Column::new("kernel", Align::Left, true),
+        Column::new("time", Align::Right, false),
+        Column::new("share", Align::Right, false),
+        Column::new("calls", Align::Right, false),
+        Column::new("each", Align::Right, false),
+        Column::new("GFLOP/s", Align::Right, false),
+        Column::new("GB/s", Align::Right, false),
+        Column::new("of peak", Align::Left, false),
     ];
     let seconds = |ns: u64| if ns < 1_000_000_000 { each(ns) } else { duration(ns as f64 / 1e9) };
     let share = |ns: u64| format!("{:.1} %", 100.0 * ns as f64 / p.running.max(1) as f64);
@@ -159,11 +155,7 @@ fn inputs(graph: &Graph) -> BTreeMap<String, Tensor> {
     let data = graph.inputs().filter(|(_, i)| matches!(i.role, Role::Data));
     data.map(|(id, i)| {
         let n = graph.node(id);
-        let t = match n.dtype {
-            DType::Float => Tensor::float(&n.shape, vec![0.0; n.len()]),
-            DType::Int => Tensor::int(&n.shape, vec![0; n.len()]),
-        };
-        (i.name.clone(), t)
+        (i.name.clone(), Tensor::zeros(&n.shape, n.dtype))
     })
     .collect()
 }

@@ -42,6 +42,16 @@ impl Tensor {
         Self { shape: shape.to_vec(), data: Data::Int(data) }
     }
 
+    /// Zeros.
+    pub fn zeros(shape: &[usize], dtype: DType) -> Self {
+        let len = shape.iter().product();
+        let data = match dtype {
+            DType::Float => Data::Float(vec![0.0; len]),
+            DType::Int => Data::Int(vec![0; len]),
+        };
+        Self { shape: shape.to_vec(), data }
+    }
+
     /// The elements of a float tensor.
     pub fn floats(&self) -> &[f32] {
         match &self.data {

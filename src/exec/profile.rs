@@ -20,6 +20,15 @@ pub struct Spent {
     pub bytes: u64,
 }
 
+impl std::ops::AddAssign for Spent {
+    fn add_assign(&mut self, other: Self) {
+        self.calls += other.calls;
+        self.nanoseconds += other.nanoseconds;
+        self.flops += other.flops;
+        self.bytes += other.bytes;
+    }
+}
+
 /// What was measured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
@@ -38,11 +47,12 @@ pub struct Profile {
 impl Profile {
     fn add(&mut self, timings: &[Timing]) {
         for t in timings.iter().filter(|t| t.calls > 0) {
-            let s = self.kernels.entry(t.kernel.clone()).or_default();
-            s.calls += t.calls;
-            s.nanoseconds += t.nanoseconds;
-            s.flops += t.flops * t.calls;
-            s.bytes += t.bytes * t.calls;
+            *self.kernels.entry(t.kernel.clone()).or_default() += Spent {
+                calls: t.calls,
+                nanoseconds: t.nanoseconds,
+                flops: t.flops * t.calls,
+                bytes: t.bytes * t.calls,
+            };
         }
     }
 

@@ -26,6 +26,13 @@ pub struct Column {
     pub elastic: bool,
 }
 
+impl Column {
+    /// A column with this heading.
+    pub fn new(name: &str, align: Align, elastic: bool) -> Self {
+        Self { name: name.to_string(), align, elastic }
+    }
+}
+
 /// A table with headings and a line under them, no line wider than `width` cells.
 ///
 /// Too wide a table first cuts its elastic columns down to 12 cells, then leaves out columns from the right; the first
@@ -157,14 +164,14 @@ pub fn trials(trials: &[Arc<Trial>], width: usize) -> String {
         t.rewards.first().is_none_or(|r| t.metrics.first().is_some_and(|m| m.1.to_bits() == r.to_bits()))
     };
     let reward = objectives == 1 && !trials.iter().all(plain);
-    let mut columns = vec![Column { name: "trial".into(), align: Align::Right, elastic: false }];
-    columns.push(Column { name: "status".into(), align: Align::Left, elastic: false });
+    let mut columns = vec![Column::new("trial", Align::Right, false)];
+    columns.push(Column::new("status", Align::Left, false));
     if reward {
-        columns.push(Column { name: "reward".into(), align: Align::Right, elastic: false });
+        columns.push(Column::new("reward", Align::Right, false));
     }
-    columns.extend(names.iter().map(|n| Column { name: (*n).to_owned(), align: Align::Right, elastic: false }));
-    columns.push(Column { name: "time".into(), align: Align::Right, elastic: false });
-    columns.push(Column { name: "candidate".into(), align: Align::Left, elastic: true });
+    columns.extend(names.iter().map(|n| Column::new(n, Align::Right, false)));
+    columns.push(Column::new("time", Align::Right, false));
+    columns.push(Column::new("candidate", Align::Left, true));
     let rows: Vec<Vec<String>> = trials
         .iter()
         .map(|t| {
