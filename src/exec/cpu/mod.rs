@@ -19,6 +19,7 @@ mod memory;
 #[allow(clippy::float_cmp, clippy::match_same_arms, reason = "a table of meanings")]
 mod naive;
 mod nest;
+mod parts;
 mod plan;
 mod point;
 mod schedule;
@@ -30,6 +31,7 @@ mod tests;
 mod windows;
 
 use std::fmt::Write;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -45,16 +47,29 @@ use crate::graph::ir::{draw, mix};
 use crate::graph::{DType, Graph, Role};
 
 /// The executor. Cheap to share: all workers use one, and its kernels.
-#[derive(Default)]
 pub struct Cpu {
     cache: Arc<Cache>,
     limit: Option<u64>,
+    /// See [`schedule::schedule`].
+    block_bytes: usize,
+}
+
+impl Default for Cpu {
+    fn default() -> Self {
+        Self { cache: Arc::default(), limit: None, block_bytes: parts::BLOCK_BYTES }
+    }
 }
 
 impl Cpu {
     /// Without a limit on memory.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Runs whatever can run part by part by single channels.
+    #[cfg(test)]
+    pub(super) fn by_channels() -> Self {
+        Self { block_bytes: 1, ..Self::default() }
     }
 
     /// Refuses programs that need more bytes for their weights, states and intermediate tensors.
@@ -70,7 +85,7 @@ impl Cpu {
     /// The Cranelift code of all kernels of a graph, in the order of their launches (for `nasc build --emit clif`).
     pub fn clif(&self, graph: &Graph) -> Result<String, ExecError> {
         let mut text = String::new();
-        for l in schedule(graph)?.launches {
+        for l in schedule(graph, self.block_bytes)?.launches {
             if let Work::Nest(nest) = &l.work {
                 let code = cache::clif(nest).map_err(ExecError::Internal)?;
                 let _ = writeln!(text, "; {}\n{code}", l.label);
@@ -86,7 +101,7 @@ impl Executor for Cpu {
     }
 
     fn compile(&self, graph: &Graph) -> Result<Box<dyn Program>, ExecError> {
-        Ok(Box::new(CpuProgram::new(graph, &self.cache, self.limit)?))
+        Ok(Box::new(CpuProgram::new(graph, self)?))
     }
 
     fn memory(&self) -> Box<dyn Memory> {
@@ -114,6 +129,10 @@ struct Call {
     code: Code,
     /// Of each slot.
     buffers: Vec<usize>,
+    /// Of each slot: elements to the next part.
+    strides: Vec<usize>,
+    /// How many there are.
+    parts: usize,
     work: Work,
     label: String,
 }
@@ -130,6 +149,8 @@ struct Port {
 struct CpuProgram {
     cache: Arc<Cache>,
     calls: Vec<Call>,
+    /// Runs of calls with the number of parts that they are repeated for, in order; together all calls.
+    blocks: Vec<(Range<usize>, usize)>,
     /// Offset of each buffer in the arena, in elements.
     offsets: Vec<Option<usize>>,
     /// `(name, shape, buffer)` of persistent inputs.
@@ -151,12 +172,18 @@ struct CpuProgram {
 unsafe impl Send for CpuProgram {}
 
 impl CpuProgram {
-    fn new(graph: &Graph, cache: &Arc<Cache>, limit: Option<u64>) -> Result<Self, ExecError> {
-        let mut schedule = schedule(graph)?;
+    fn new(graph: &Graph, cpu: &Cpu) -> Result<Self, ExecError> {
+        let Cpu { cache, limit, block_bytes } = cpu;
+        let mut schedule = schedule(graph, *block_bytes)?;
         let mut calls = Vec::with_capacity(schedule.launches.len());
         let mut bytes = Vec::with_capacity(schedule.launches.len());
         for l in schedule.launches {
-            bytes.push(l.slots.iter().map(|&b| schedule.buffers[b].size as u64 * 4).sum());
+            let block = schedule.blocks.iter().find(|b| b.0.contains(&calls.len()));
+            let parts = block.map_or(1, |b| b.1);
+            let size = |(&b, &stride): (&usize, &usize)| {
+                if stride > 0 { stride * parts } else { schedule.buffers[b].size }
+            };
+            bytes.push(l.slots.iter().zip(&l.strides).map(|s| size(s) as u64 * 4).sum());
             let code = match &l.work {
                 Work::Nest(nest) => Code::Kernel(cache.nest(nest)?),
                 Work::Contract(c) => {
@@ -172,11 +199,11 @@ impl CpuProgram {
                 Work::Zero => Code::Zero { elements: schedule.buffers[l.slots[0]].size },
                 Work::Random { stream, layout } => Code::Random { stream: *stream, layout: layout.clone() },
             };
-            calls.push(Call { code, buffers: l.slots, work: l.work, label: l.label });
+            calls.push(Call { code, buffers: l.slots, strides: l.strides, parts, work: l.work, label: l.label });
         }
         let plan = plan::plan(&schedule.buffers);
         let needed = (plan.size + layout::SLACK) as u64 * 4 + graph.lasting_bytes();
-        if let Some(limit) = limit
+        if let Some(limit) = *limit
             && needed > limit
         {
             return Err(ExecError::Memory { needed, limit });
@@ -205,9 +232,18 @@ impl CpuProgram {
             })
             .collect();
         debug_assert!(schedule.buffers.iter().all(|b| b.home == Home::Arena || b.size > 0));
+        let mut blocks = Vec::new();
+        let mut next = 0;
+        for (range, parts) in schedule.blocks {
+            blocks.extend((next < range.start).then_some((next..range.start, 1)));
+            next = range.end;
+            blocks.push((range, parts));
+        }
+        blocks.extend((next < calls.len()).then_some((next..calls.len(), 1)));
         Ok(Self {
             cache: cache.clone(),
             calls,
+            blocks,
             offsets: plan.offsets,
             persistent,
             given,
@@ -266,25 +302,34 @@ impl CpuProgram {
     /// All launches, once pointers and inputs are in their places.
     fn calls(&mut self, feed: &Feed) {
         let _flush = FlushSubnormals::new();
-        let Some(mut measured) = self.measured.take() else {
-            for i in 0..self.calls.len() {
-                self.call(i, feed);
+        let mut measured = self.measured.take();
+        let mut run = vec![0; if measured.is_some() { self.calls.len() } else { 0 }];
+        for b in 0..self.blocks.len() {
+            let (range, parts) = self.blocks[b].clone();
+            for part in 0..parts {
+                for i in range.clone() {
+                    if run.is_empty() {
+                        self.call(i, part, feed);
+                        continue;
+                    }
+                    let start = Instant::now();
+                    self.call(i, part, feed);
+                    run[i] += start.elapsed().as_nanos() as u64;
+                }
             }
-            return;
-        };
-        for (i, m) in measured.iter_mut().enumerate() {
-            let start = Instant::now();
-            self.call(i, feed);
-            let ns = start.elapsed().as_nanos() as u64;
+        }
+        for (m, &ns) in measured.iter_mut().flatten().zip(&run) {
             *m = (m.0 + 1, m.1 + ns, m.2.min(ns));
         }
-        self.measured = Some(measured);
+        self.measured = measured;
     }
 
-    fn call(&mut self, i: usize, feed: &Feed) {
+    /// One launch, for one of its parts.
+    fn call(&mut self, i: usize, part: usize, feed: &Feed) {
         let call = &self.calls[i];
         self.table.clear();
-        self.table.extend(call.buffers.iter().map(|&b| self.pointers[b]));
+        let slots = call.buffers.iter().zip(&call.strides);
+        self.table.extend(slots.map(|(&b, stride)| self.pointers[b].wrapping_add(part * stride * 4)));
         match &call.code {
             // SAFETY: each slot's buffer has room for its tensor, whose places are all that a kernel touches, and
             // results do not overlap the operands of contractions.
@@ -388,7 +433,8 @@ impl Program for CpuProgram {
     fn describe(&self) -> String {
         let mut text = String::new();
         for c in &self.calls {
-            let _ = writeln!(text, "{}  buffers {:?}  {}", describe(&c.work), c.buffers, c.label);
+            let times = if c.parts > 1 { format!("{} × ", c.parts) } else { String::new() };
+            let _ = writeln!(text, "{times}{}  buffers {:?}  {}", describe(&c.work), c.buffers, c.label);
         }
         let _ = writeln!(text, "{} launches, {} bytes", self.calls.len(), self.scratch_bytes());
         text
@@ -406,7 +452,7 @@ impl Program for CpuProgram {
             calls: m.0,
             nanoseconds: m.1,
             least: m.2,
-            flops: match (&c.code, &c.work) {
+            flops: c.parts as u64 * match (&c.code, &c.work) {
                 (Code::Kernel(kernel), work) => match (&**kernel, work) {
                     (Kernel::Rows(rows), _) => rows.flops(),
                     (Kernel::Window(rows, _), _) => rows.flops() / 2,

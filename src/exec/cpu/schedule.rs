@@ -7,7 +7,10 @@
 use super::contract::{Contraction, Product};
 use super::layout::Layout;
 use super::nest::{Builder, Fold, Nest, Source};
+use super::parts::{self, Block};
 use super::windows::{self, Window};
+use std::ops::Range;
+
 use crate::exec::ExecError;
 use crate::graph::{Atom, BinaryOp, DType, Equation, Graph, Guard, Index, Kind, NodeId, Op, ReduceOp, Role};
 
@@ -63,6 +66,8 @@ pub struct Launch {
     pub work: Work,
     /// The buffer of each slot.
     pub slots: Vec<BufferId>,
+    /// How far the next part of each slot's tensor is, in elements: 0 where all parts see the same.
+    pub strides: Vec<usize>,
     /// Of the node that it computes, the last of a group.
     pub label: String,
 }
@@ -72,6 +77,8 @@ pub struct Launch {
 pub struct Schedule {
     /// In order.
     pub launches: Vec<Launch>,
+    /// Those that run part by part: neighbours, and the number of parts.
+    pub blocks: Vec<(Range<usize>, usize)>,
     /// All of them.
     pub buffers: Vec<Buffer>,
     /// Of each node that is computed or given.
@@ -81,7 +88,7 @@ pub struct Schedule {
 }
 
 /// A node or a group of nodes that is computed at once.
-enum Step {
+pub(super) enum Step {
     Group(Vec<NodeId>),
     Node(NodeId),
     /// `to` takes the elements of `from`.
@@ -92,16 +99,16 @@ enum Step {
     },
 }
 
-struct Scheduler<'a> {
-    graph: &'a Graph,
+pub(super) struct Scheduler<'a> {
+    pub(super) graph: &'a Graph,
     live: Vec<bool>,
-    steps: Vec<Step>,
+    pub(super) steps: Vec<Step>,
     /// The step that computes a node; none for inputs, and that of its source for a view.
-    step_of: Vec<Option<usize>>,
-    buffers: Vec<Buffer>,
+    pub(super) step_of: Vec<Option<usize>>,
+    pub(super) buffers: Vec<Buffer>,
     places: Vec<Option<(BufferId, Layout)>>,
     /// Of each buffer, before any sharing: the node that it was made for.
-    owner: Vec<NodeId>,
+    pub(super) owner: Vec<NodeId>,
     outputs: Vec<(BufferId, Layout)>,
 }
 
@@ -111,8 +118,8 @@ const GROUP_OPS: usize = 48;
 /// How far back a group may be that an equation joins.
 const REACH: usize = 24;
 
-/// Schedules a verified graph.
-pub fn schedule(graph: &Graph) -> Result<Schedule, ExecError> {
+/// Schedules a verified graph. What runs part by part has tensors of at most so many bytes in use, or single channels.
+pub fn schedule(graph: &Graph, block_bytes: usize) -> Result<Schedule, ExecError> {
     let n = graph.nodes.len();
     let mut s = Scheduler {
         graph,
@@ -128,11 +135,14 @@ pub fn schedule(graph: &Graph) -> Result<Schedule, ExecError> {
         s.add(id);
     }
     s.updates();
-    let uses = s.uses();
-    s.reuse(&uses);
-    let uses = s.uses();
-    s.lifetimes(&uses);
-    s.lower()
+    let blocks = s.blocks(block_bytes);
+    let needed = s.needed();
+    let uses = s.uses(&needed);
+    s.reuse(&uses, &blocks);
+    let uses = s.uses(&needed);
+    let shrunk = s.shrink(&blocks, &uses);
+    s.lifetimes(&uses, &blocks);
+    s.lower(&needed, &blocks, &shrunk)
 }
 
 fn live(graph: &Graph) -> Vec<bool> {
@@ -182,7 +192,7 @@ fn reads_in_place(e: &Equation, is_t: &dyn Fn(NodeId) -> bool) -> bool {
 }
 
 impl Scheduler<'_> {
-    fn place(&self, id: NodeId) -> &(BufferId, Layout) {
+    pub(super) fn place(&self, id: NodeId) -> &(BufferId, Layout) {
         self.places[id.0 as usize].as_ref().expect("a read node was placed before its reader")
     }
 
@@ -383,7 +393,7 @@ impl Scheduler<'_> {
     }
 
     /// Of each buffer: the first and the last step that touches it. Data lives from the start, outputs to the end.
-    fn uses(&self) -> Vec<(usize, usize)> {
+    fn uses(&self, needed: &[bool]) -> Vec<(usize, usize)> {
         let mut uses = vec![(usize::MAX, 0); self.buffers.len()];
         let mut touch = |b: BufferId, step: usize| {
             uses[b].0 = uses[b].0.min(step);
@@ -391,8 +401,14 @@ impl Scheduler<'_> {
         };
         for (i, step) in self.steps.iter().enumerate() {
             let node = |id: NodeId, touch: &mut dyn FnMut(BufferId, usize)| {
-                touch(self.place(id).0, i);
-                self.graph.node(id).reads(|r| touch(self.place(r).0, i));
+                // What only its own group reads stays in registers.
+                let mut stored = |r: NodeId| {
+                    if needed[r.0 as usize] || self.step_of[r.0 as usize] != Some(i) {
+                        touch(self.place(r).0, i);
+                    }
+                };
+                stored(id);
+                self.graph.node(id).reads(stored);
             };
             match step {
                 Step::Group(members) => members.iter().for_each(|&m| node(m, &mut touch)),
@@ -414,10 +430,22 @@ impl Scheduler<'_> {
         uses
     }
 
+    /// Whether a step of a block needs all of a buffer for each part.
+    fn shared(&self, block: &Block, b: BufferId) -> bool {
+        let mut touches = self.steps[block.steps.clone()].iter().flat_map(|s| self.touches(s));
+        touches.any(|t| t.buffer == b && t.apart.is_none())
+    }
+
     /// Lets an elementwise result take the place of an operand that nobody reads afterwards.
-    fn reuse(&mut self, uses: &[(usize, usize)]) {
+    fn reuse(&mut self, uses: &[(usize, usize)], blocks: &[Block]) {
         let mut last: Vec<usize> = uses.iter().map(|u| u.1).collect();
         for i in 0..self.steps.len() {
+            let block = blocks.iter().find(|b| b.steps.contains(&i));
+            // Of each buffer: whether it only lives inside of the block, and will need little room.
+            let inside = |b: BufferId, last: usize| {
+                block.is_some_and(|x| x.steps.contains(&uses[b].0) && x.steps.contains(&last))
+            };
+
             let Step::Group(members) = &self.steps[i] else { continue };
             let members = members.clone();
             for m in members {
@@ -439,7 +467,9 @@ impl Scheduler<'_> {
                         && self.buffers[*b].size == layout.size
                         && self.step_of[r.0 as usize] != Some(i)
                         && self.graph.node(r).dtype == self.graph.node(m).dtype
+                        && inside(*b, last[*b]) == inside(mine, last[mine])
                         && self.reads_buffer(&self.steps[i], *b) == (true, true)
+                        && !block.is_some_and(|x| self.shared(x, *b))
                 });
                 if let Some(r) = free {
                     let b = self.place(r).0;
@@ -455,9 +485,12 @@ impl Scheduler<'_> {
         }
     }
 
-    fn lifetimes(&mut self, uses: &[(usize, usize)]) {
-        for (b, u) in self.buffers.iter_mut().zip(uses) {
-            (b.first, b.last) = *u;
+    /// A block touches its buffers from its start to its end.
+    fn lifetimes(&mut self, uses: &[(usize, usize)], blocks: &[Block]) {
+        let around = |step: usize| blocks.iter().map(|b| &b.steps).find(|s| s.contains(&step));
+        for (b, &(first, last)) in self.buffers.iter_mut().zip(uses) {
+            b.first = around(first).map_or(first, |s| s.start);
+            b.last = around(last).map_or(last, |s| s.end - 1);
         }
     }
 
@@ -487,19 +520,15 @@ impl Scheduler<'_> {
         needed
     }
 
-    fn lower(self) -> Result<Schedule, ExecError> {
-        let needed = self.needed();
+    fn lower(mut self, needed: &[bool], blocks: &[Block], shrunk: &[bool]) -> Result<Schedule, ExecError> {
         let mut launches = Vec::new();
         let mut starts = Vec::with_capacity(self.steps.len() + 1);
-        for step in &self.steps {
+        let steps = std::mem::take(&mut self.steps);
+        for (i, step) in steps.iter().enumerate() {
             starts.push(launches.len());
-            match step {
-                Step::Group(members) => {
-                    let stored: Vec<NodeId> = members.iter().copied().filter(|m| needed[m.0 as usize]).collect();
-                    launches.push(self.lower_group(members, &stored));
-                }
-                Step::Node(id) => self.lower_node(*id, &mut launches)?,
-                Step::Copy { from, to, label } => launches.push(lower_copy(from, to, label)),
+            match blocks.iter().find(|b| b.steps.contains(&i)) {
+                Some(block) => self.lower_part(step, needed, block.channels, shrunk, &mut launches)?,
+                None => self.lower_step(step, needed, &mut launches)?,
             }
         }
         starts.push(launches.len());
@@ -510,14 +539,77 @@ impl Scheduler<'_> {
                 b.last = starts.get(b.last + 1).map_or(launches.len(), |&s| s.saturating_sub(1).max(b.first));
             }
         }
+        let blocks: Vec<_> = blocks.iter().map(|b| (starts[b.steps.start]..starts[b.steps.end], b.parts)).collect();
         for (i, launch) in launches.iter_mut().enumerate() {
+            launch.strides.resize(launch.slots.len(), 0);
             if let Work::Contract(_) = &launch.work {
                 launch.slots.push(buffers.len());
+                launch.strides.push(0);
+                let block = blocks.iter().map(|b| &b.0).find(|b| b.contains(&i));
+                let (first, last) = block.map_or((i, i), |b| (b.start, b.end - 1));
                 // Its size is known when the kernel is.
-                buffers.push(Buffer { size: 0, home: Home::Arena, first: i, last: i });
+                buffers.push(Buffer { size: 0, home: Home::Arena, first, last });
             }
         }
-        Ok(Schedule { launches, buffers, places, outputs })
+        Ok(Schedule { launches, blocks, buffers, places, outputs })
+    }
+
+    /// Lowers a step of a block, as if there were no other channels than those of a part.
+    fn lower_part(
+        &mut self,
+        step: &Step,
+        needed: &[bool],
+        channels: usize,
+        shrunk: &[bool],
+        launches: &mut Vec<Launch>,
+    ) -> Result<(), ExecError> {
+        let members: &[NodeId] = match step {
+            Step::Group(members) => members,
+            Step::Node(id) => std::slice::from_ref(id),
+            Step::Copy { .. } => &[],
+        };
+        let touches = self.touches(step);
+        let apart = |b: BufferId| touches.iter().find(|t| t.buffer == b).and_then(|t| t.apart);
+        let mut seen: Vec<NodeId> = members.to_vec();
+        members.iter().for_each(|&m| self.graph.node(m).reads(|r| seen.push(r)));
+        seen.sort_unstable();
+        seen.dedup();
+        let mut whole = Vec::new();
+        for id in seen {
+            let Some((buffer, layout)) = &mut self.places[id.0 as usize] else { continue };
+            if apart(*buffer).is_some()
+                && let Some(part) = parts::part(layout, channels)
+            {
+                whole.push((id, std::mem::replace(layout, part)));
+            }
+        }
+        let first = launches.len();
+        self.lower_step(step, needed, launches)?;
+        for launch in &mut launches[first..] {
+            let stride = |b: &BufferId| if shrunk[*b] { 0 } else { apart(*b).map_or(0, |a| a * channels) };
+            launch.strides = launch.slots.iter().map(stride).collect();
+        }
+        for (id, layout) in whole {
+            if let Some(place) = &mut self.places[id.0 as usize] {
+                place.1 = layout;
+            }
+        }
+        Ok(())
+    }
+
+    fn lower_step(&self, step: &Step, needed: &[bool], launches: &mut Vec<Launch>) -> Result<(), ExecError> {
+        match step {
+            Step::Group(members) => {
+                let stored: Vec<NodeId> = members.iter().copied().filter(|m| needed[m.0 as usize]).collect();
+                launches.push(self.lower_group(members, &stored));
+                Ok(())
+            }
+            Step::Node(id) => self.lower_node(*id, launches),
+            Step::Copy { from, to, label } => {
+                launches.push(lower_copy(from, to, label));
+                Ok(())
+            }
+        }
     }
 
     fn builder<'b>(
@@ -533,7 +625,7 @@ impl Scheduler<'_> {
     }
 
     fn lower_group(&self, members: &[NodeId], stored: &[NodeId]) -> Launch {
-        let shape = &self.graph.node(members[0]).shape;
+        let shape = &self.place(members[0]).1.shape;
         let at: Vec<Index> = (0..shape.len()).map(Index::var).collect();
         // Written buffers come first, so that the closures below need no second borrow of the table.
         let mut slots: Vec<BufferId> = Vec::new();
@@ -555,7 +647,7 @@ impl Scheduler<'_> {
         }
         let nest = b.finish(Fold::None);
         let label = self.graph.node(members[members.len() - 1]).label.clone();
-        Launch { work: Work::Nest(Box::new(nest)), slots, label }
+        Launch { work: Work::Nest(Box::new(nest)), slots, strides: Vec::new(), label }
     }
 
     /// The launch of a sum of products of two floats.
@@ -571,7 +663,7 @@ impl Scheduler<'_> {
         let places = [self.place(*a), self.place(*b)];
         let (buffer, out) = self.place(id);
         let (contraction, [x, w]) = Contraction::recognize(&Product {
-            extents: e.extents(&node.shape),
+            extents: e.extents(&out.shape),
             outputs: node.shape.len(),
             guards: e.guards.clone(),
             out,
@@ -579,7 +671,7 @@ impl Scheduler<'_> {
             factors: [(&places[0].1, a_at.clone()), (&places[1].1, b_at.clone())],
         })?;
         let slots = vec![*buffer, places[x].0, places[w].0];
-        Some(Launch { work: Work::Contract(Box::new(contraction)), slots, label: node.label.clone() })
+        Some(Launch { work: Work::Contract(Box::new(contraction)), slots, strides: Vec::new(), label: node.label.clone() })
     }
 
     /// Whether the tensors of a window reduction have the elements that its kernel takes them for.
@@ -618,24 +710,24 @@ impl Scheduler<'_> {
                     return Ok(());
                 }
                 let found =
-                    Window::recognize(e, matches!(node.kind, Kind::Arg(_)), &node.shape, layout, |t| &self.place(t).1);
+                    Window::recognize(e, matches!(node.kind, Kind::Arg(_)), &layout.shape, layout, |t| &self.place(t).1);
                 if let Some((window, reads)) = found
                     && self.types_fit(&window, id, &reads)
                 {
                     let slots = std::iter::once(*buffer).chain(reads.iter().map(|&t| self.place(t).0)).collect();
-                    launches.push(Launch { work: Work::Window(Box::new(window)), slots, label });
+                    launches.push(Launch { work: Work::Window(Box::new(window)), slots, strides: Vec::new(), label });
                     return Ok(());
                 }
                 let mut slots = vec![*buffer];
-                let mut b = self.builder(e.extents(&node.shape), node.shape.len(), &mut slots);
+                let mut b = self.builder(e.extents(&layout.shape), node.shape.len(), &mut slots);
                 e.guards.iter().for_each(|g| b.guard(g));
                 let value = b.append(&e.body, &e.guards, &|_| None);
                 b.store(0, layout, node.dtype, &at, 0, value);
                 let nest = b.finish(fold);
-                launches.push(Launch { work: Work::Nest(Box::new(nest)), slots, label });
+                launches.push(Launch { work: Work::Nest(Box::new(nest)), slots, strides: Vec::new(), label });
             }
             Kind::Scatter(s) => {
-                launches.push(Launch { work: Work::Zero, slots: vec![*buffer], label: label.clone() });
+                launches.push(Launch { work: Work::Zero, slots: vec![*buffer], strides: Vec::new(), label: label.clone() });
                 let mut slots = vec![*buffer];
                 let mut b = self.builder(s.extents.clone(), 0, &mut slots);
                 let mut guards = s.guards.clone();
@@ -646,7 +738,7 @@ impl Scheduler<'_> {
                 let value = b.append(&s.body, &guards, &|_| None);
                 b.store(0, layout, node.dtype, &s.target, 0, value);
                 let nest = b.finish(Fold::Scatter);
-                launches.push(Launch { work: Work::Nest(Box::new(nest)), slots, label });
+                launches.push(Launch { work: Work::Nest(Box::new(nest)), slots, strides: Vec::new(), label });
             }
             Kind::Concat { inputs, axis } => {
                 let mut start = 0;
@@ -661,7 +753,7 @@ impl Scheduler<'_> {
                     let value = b.append(&[Op::Read(*input, at.clone())], &[], &|_| None);
                     b.store(0, &to, node.dtype, &at, start * to.strides[*axis], value);
                     let nest = b.finish(Fold::None);
-                    launches.push(Launch { work: Work::Nest(Box::new(nest)), slots, label: label.clone() });
+                    launches.push(Launch { work: Work::Nest(Box::new(nest)), slots, strides: Vec::new(), label: label.clone() });
                     start += part.shape[*axis] as i64;
                 }
             }
@@ -684,11 +776,11 @@ impl Scheduler<'_> {
                 let value = b.append(&[Op::Read(*x, there)], &[], &|_| None);
                 b.store(0, layout, node.dtype, &at, 0, value);
                 let nest = b.finish(Fold::None);
-                launches.push(Launch { work: Work::Nest(Box::new(nest)), slots, label });
+                launches.push(Launch { work: Work::Nest(Box::new(nest)), slots, strides: Vec::new(), label });
             }
             Kind::Random { stream } => {
                 let work = Work::Random { stream: *stream, layout: layout.clone() };
-                launches.push(Launch { work, slots: vec![*buffer], label });
+                launches.push(Launch { work, slots: vec![*buffer], strides: Vec::new(), label });
             }
         }
         Ok(())
@@ -710,5 +802,5 @@ fn lower_copy(from: &(BufferId, Layout, DType), to: &(BufferId, Layout), label: 
     let value = b.append(&[Op::Read(NodeId(0), at.clone())], &[], &|_| None);
     b.store(0, &to.1, from.2, &at, 0, value);
     let nest = b.finish(Fold::None);
-    Launch { work: Work::Nest(Box::new(nest)), slots, label: label.to_owned() }
+    Launch { work: Work::Nest(Box::new(nest)), slots, strides: Vec::new(), label: label.to_owned() }
 }

@@ -143,6 +143,12 @@ fn close(got: &[f64], want: &[f64], tolerance: f64, what: &str) {
     }
 }
 
+/// With tensors as a whole, and channel by channel.
+fn agree_in_all_ways(g: &Graph, values: &BTreeMap<String, Tensor>, tolerance: f64) {
+    agree_with(&Cpu::new(), g, values, tolerance);
+    agree_with(&Cpu::by_channels(), g, values, tolerance);
+}
+
 /// Runs the graph twice on `cpu` and once naively, and compares outputs and updates.
 pub fn agree_with(cpu: &Cpu, g: &Graph, values: &BTreeMap<String, Tensor>, tolerance: f64) {
     let mut p = cpu.compile(g).unwrap();
@@ -172,7 +178,7 @@ pub fn agree_with(cpu: &Cpu, g: &Graph, values: &BTreeMap<String, Tensor>, toler
 }
 
 pub fn agree(g: &Graph) {
-    agree_with(&Cpu::new(), g, &inputs(g, 1), 2e-6);
+    agree_in_all_ways(g, &inputs(g, 1), 2e-6);
 }
 
 #[test]
@@ -405,7 +411,7 @@ fn concats_reshapes_and_draws() {
         for o in [z, b, r, q, r2, u, t] {
             g.out(o);
         }
-        agree_with(&Cpu::new(), &g.0, &inputs(&g.0, 2), 0.0);
+        agree_in_all_ways(&g.0, &inputs(&g.0, 2), 0.0);
     }
 }
 
@@ -544,7 +550,7 @@ fn nan_and_infinity_follow_the_ir() {
         )
     };
     let values = BTreeMap::from([("x".to_owned(), draw()), ("y".to_owned(), draw())]);
-    agree_with(&Cpu::new(), &g.0, &values, 1e-6);
+    agree_in_all_ways(&g.0, &values, 1e-6);
 }
 
 /// Random chains of elementwise equations and reductions, with shared operands and several readers.
@@ -605,7 +611,7 @@ fn random_graphs_agree() {
         let next = *channel.last().unwrap();
         let next = g.zip(p, next, BinaryOp::Add);
         g.0.updates.push((p, next));
-        agree_with(&Cpu::new(), &g.0, &inputs(&g.0, seed), 2e-5);
+        agree_in_all_ways(&g.0, &inputs(&g.0, seed), 2e-5);
     }
 }
 
@@ -674,7 +680,7 @@ fn wrong_inputs_are_named() {
 #[test]
 fn a_childs_training_step_agrees() {
     let g = super::speed::child(5, 4, 4);
-    agree_with(&Cpu::new(), &g, &inputs(&g, 1), 2e-4);
+    agree_in_all_ways(&g, &inputs(&g, 1), 2e-4);
 }
 
 /// Contractions are recognized however their indices are written, and their sums are complete.

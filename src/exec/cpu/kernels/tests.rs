@@ -1,10 +1,15 @@
+use crate::exec::cpu::Cpu;
+
 use super::super::tests::{G, agree};
 use super::*;
 use crate::graph::ReduceOp;
 
 #[test]
 fn every_instruction_set_conforms() {
-    each_instruction_set(|_| crate::exec::conformance::conform(&crate::exec::cpu::Cpu::new()));
+    each_instruction_set(|_| {
+        crate::exec::conformance::conform(&Cpu::new());
+        crate::exec::conformance::conform(&Cpu::by_channels());
+    });
 }
 
 #[test]
