@@ -1,5 +1,5 @@
 //! What nasc's CPU executor takes for one of the works that `cpu.py` compares with PyTorch: `cargo bench --bench cpu --
-//! WORK [--seconds S] [--profile]`. Prints one line of JSON: milliseconds of a run (least and median), the arithmetic
+//! WORK [--seconds S] [--threads T] [--profile]`. Prints one line of JSON: milliseconds of a run (least and median), the arithmetic
 //! of a run, the machine's measured peak; with `--profile` also the kernels, on stderr.
 
 use std::path::Path;
@@ -308,7 +308,8 @@ fn main() {
     let seconds = value("--seconds").and_then(|s| s.parse().ok()).unwrap_or(2.0);
     let batch = value("--batch").and_then(|s| s.parse().ok()).unwrap_or(64);
     let show = args.iter().any(|a| a == "--profile");
-    let cpu = Cpu::new();
+    let threads = value("--threads").and_then(|s| s.parse().ok()).unwrap_or(1);
+    let cpu = Cpu::new().with_threads(threads);
     let of_space = |text: &str, name: &str, image: &[usize]| {
         let s = space(text, name, image);
         step_of(&s, &uniform(&s, "nor_conv_3x3"), batch)
@@ -381,10 +382,11 @@ fn main() {
         profile(&timings);
     }
     println!(
-        "{{\"median\": {:.4}, \"least\": {:.4}, \"mflop\": {:.2}, \"launches\": {}}}",
+        "{{\"median\": {:.4}, \"least\": {:.4}, \"mflop\": {:.2}, \"launches\": {}, \"megabytes\": {:.2}}}",
         all[all.len() / 2],
         all[0],
         flops as f64 / 1e6,
-        timings.len()
+        timings.len(),
+        ready.program.scratch_bytes() as f64 / 1e6
     );
 }

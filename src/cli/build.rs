@@ -26,10 +26,11 @@ use crate::space::decision::{Candidate, Choice};
 const MOST_OPTIONS: u64 = 64;
 
 /// The executor that a search's children run on, so many at once. Unless the search says how much memory a child may use, it is
-/// nine tenths of an equal share of what is free now.
+/// nine tenths of an equal share of what is free now. Cores that no child has to itself help the others.
 pub fn executor(search: &Search, at_once: usize) -> Arc<Cpu> {
     let share = |free: u64| free / 10 * 9 / at_once.max(1) as u64;
-    Arc::new(search.memory.or_else(|| free_memory().map(share)).map_or_else(Cpu::new, Cpu::with_memory_limit))
+    let cpu = search.memory.or_else(|| free_memory().map(share)).map_or_else(Cpu::new, Cpu::with_memory_limit);
+    Arc::new(cpu.with_threads(cores() / at_once.max(1)))
 }
 
 /// Bytes that this process can still take, by the machine or by the limits of its container, where they are known.

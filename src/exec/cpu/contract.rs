@@ -13,9 +13,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
+use std::ops::Range;
 
 use super::layout::{Layout, ROW};
 use super::nest::{Use, dependence, hash_key};
+use super::team::Share;
 use crate::graph::{Atom, Guard, Index};
 
 /// The loops of a contraction: all that its tables depend on.
@@ -159,6 +161,15 @@ impl Rows {
     /// Elements that the packed weights of one outer iteration take.
     pub fn packed(&self) -> usize {
         self.channels.len() * self.weights.len()
+    }
+
+    /// What a thread does of the outer iterations and of the positions.
+    pub fn shares(&self, share: Share) -> (Range<usize>, Range<usize>) {
+        if share.divides(self.outer.len(), 1) {
+            (share.of(self.outer.len(), 1), 0..self.positions.len())
+        } else {
+            (0..self.outer.len(), share.of(self.positions.len(), 1))
+        }
     }
 
     /// Multiplications and additions, those in the padding of rows included.

@@ -6,22 +6,33 @@
 //! the other side's stays in registers while examples and places are summed; nothing is added across lanes. With few
 //! channels a row of `a` meets the rows of `b` that belong to it, and lanes are added in the end.
 
-use super::contract::{Dots, Rows};
+use std::ops::Range;
 
-/// Lets a contraction run on packed weights in `scratch`.
+use super::contract::{Dots, Rows};
+use super::team::Share;
+
+/// Lets a share of a contraction run on packed weights in `scratch`, which no other thread has.
 ///
 /// # Safety
-/// All places in the tables must lie inside of the operands, which must not overlap; `scratch` has room for the
-/// packed weights.
-pub unsafe fn rows(plan: &Rows, out: *mut f32, x: *const f32, w: *const f32, scratch: *mut f32) {
+/// The machine has the instructions. All places in the tables must lie inside of the operands, which must not overlap;
+/// `scratch` has room for the packed weights.
+pub unsafe fn rows(
+    isa: Isa,
+    plan: &Rows,
+    share: Share,
+    out: *mut f32,
+    x: *const f32,
+    w: *const f32,
+    scratch: *mut f32,
+) {
     // SAFETY: the features were detected; the rest is the caller's promise.
     unsafe {
-        match isa() {
+        match isa {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => avx512::rows(plan, out, x, w, scratch),
+            Isa::Avx512 => avx512::rows(plan, share, out, x, w, scratch),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => avx2::rows(plan, out, x, w, scratch),
-            Isa::Portable => portable::rows(plan, out, x, w, scratch),
+            Isa::Avx2 => avx2::rows(plan, share, out, x, w, scratch),
+            Isa::Portable => portable::rows(plan, share, out, x, w, scratch),
         }
     }
 }
@@ -29,23 +40,31 @@ pub unsafe fn rows(plan: &Rows, out: *mut f32, x: *const f32, w: *const f32, scr
 /// See [`rows`].
 ///
 /// # Safety
-/// All places in the tables must lie inside of the operands, which must not overlap; `scratch` has room for the
-/// packed rows.
-pub unsafe fn dots(plan: &Dots, out: *mut f32, b: *const f32, a: *const f32, scratch: *mut f32) {
+/// The machine has the instructions. All places in the tables must lie inside of the operands, which must not overlap;
+/// `scratch` has room for the packed rows.
+pub unsafe fn dots(
+    isa: Isa,
+    plan: &Dots,
+    share: Share,
+    out: *mut f32,
+    b: *const f32,
+    a: *const f32,
+    scratch: *mut f32,
+) {
     let (b, a) = if plan.swapped { (a, b) } else { (b, a) };
     // SAFETY: as above.
     unsafe {
-        match (&plan.products, isa()) {
+        match (&plan.products, isa) {
             #[cfg(target_arch = "x86_64")]
-            (Some(p), Isa::Avx512) => avx512::products(plan, p, out, b, a, scratch),
+            (Some(p), Isa::Avx512) => avx512::products(plan, share, p, out, b, a, scratch),
             #[cfg(target_arch = "x86_64")]
-            (Some(p), Isa::Avx2) => avx2::products(plan, p, out, b, a, scratch),
-            (Some(p), Isa::Portable) => portable::products(plan, p, out, b, a, scratch),
+            (Some(p), Isa::Avx2) => avx2::products(plan, share, p, out, b, a, scratch),
+            (Some(p), Isa::Portable) => portable::products(plan, share, p, out, b, a, scratch),
             #[cfg(target_arch = "x86_64")]
-            (None, Isa::Avx512) => avx512::sums(plan, out, b, a, scratch),
+            (None, Isa::Avx512) => avx512::sums(plan, share, out, b, a, scratch),
             #[cfg(target_arch = "x86_64")]
-            (None, Isa::Avx2) => avx2::sums(plan, out, b, a, scratch),
-            (None, Isa::Portable) => portable::sums(plan, out, b, a, scratch),
+            (None, Isa::Avx2) => avx2::sums(plan, share, out, b, a, scratch),
+            (None, Isa::Portable) => portable::sums(plan, share, out, b, a, scratch),
         }
     }
 }
@@ -141,13 +160,13 @@ fn wide_blocks(n: usize, lanes: usize) -> impl Iterator<Item = (usize, usize)> {
 ///
 /// # Safety
 /// As [`rows`].
-unsafe fn pack(plan: &Rows, w: *const f32, to: *mut f32, most: usize) {
+unsafe fn pack(plan: &Rows, all: &[(i64, i64)], w: *const f32, to: *mut f32, most: usize) {
     let apart = plan.channels.get(1).map_or(i64::MAX, |c| (c.0 - plan.channels[0].0).abs());
     // The inner loop is the one that stays closer together in `w`.
     let across = apart < plan.weights.len() as i64;
     let mut at = 0;
-    for (start, len) in blocks(plan.channels.len(), most) {
-        let channels = &plan.channels[start..start + len];
+    for (start, len) in blocks(all.len(), most) {
+        let channels = &all[start..start + len];
         let copy = |t: usize, weight: &i64, j: usize, channel: &(i64, i64)| {
             // SAFETY: the tables are in bounds, by the caller's promise.
             unsafe { *to.add(at + t * len + j) = *w.offset((channel.0 + weight) as isize) };
@@ -187,10 +206,10 @@ struct Patch<'a> {
 ///
 /// # Safety
 /// As [`dots`].
-unsafe fn rearrange(plan: &Dots, width: usize, from: *const f32, out: *mut f32) {
+unsafe fn rearrange(plan: &Dots, rights: Range<usize>, width: usize, from: *const f32, out: *mut f32) {
     // Neighbours in the scratch go to as many streams of writes.
     for (block, left) in plan.left.chunks(16).enumerate() {
-        for (r, right) in plan.right.iter().enumerate() {
+        for (r, right) in plan.right.iter().enumerate().take(rights.end).skip(rights.start) {
             for (t, tap) in plan.taps.iter().enumerate() {
                 // SAFETY: the tables are in bounds, by the caller's promise.
                 unsafe {
@@ -210,24 +229,33 @@ macro_rules! kernels {
         /// # Safety
         /// As the function of the same name outside.
         $(#[$feature])*
-        pub unsafe fn rows(plan: &Rows, out: *mut f32, x: *const f32, w: *const f32, scratch: *mut f32) {
-            for &(x_at, w_at, out_at) in &plan.outer {
+        pub unsafe fn rows(plan: &Rows, share: Share, out: *mut f32, x: *const f32, w: *const f32, scratch: *mut f32) {
+            let (mut outer, mut positions) = plan.shares(share);
+            let mut channels = &plan.channels[..];
+            if plan.outer.len() < share.of && share.divides(channels.len(), $channels) {
+                channels = &channels[share.of(channels.len(), $channels)];
+                (outer, positions) = (0..plan.outer.len(), 0..plan.positions.len());
+            }
+            if positions.is_empty() || channels.is_empty() {
+                return;
+            }
+            for &(x_at, w_at, out_at) in &plan.outer[outer] {
                 // SAFETY: the caller's promise, here and below.
                 let (x, w, out) = unsafe { (x.offset(x_at as isize), w.offset(w_at as isize), out.offset(out_at as isize)) };
-                unsafe { pack(plan, w, scratch, $channels) };
-                for p in &plan.positions {
+                unsafe { pack(plan, channels, w, scratch, $channels) };
+                for p in &plan.positions[positions.clone()] {
                     let taps = &plan.taps[p.taps.0..p.taps.1];
                     let mut lane = 0;
                     while lane < plan.row {
                         let left = (plan.row - lane) / LANES;
-                        let few = plan.channels.len() <= 2;
+                        let few = channels.len() <= 2;
                         let vectors = if few && left >= 4 { 4 } else if left >= 2 { 2 } else { 1 };
                         let mut packed = scratch.cast_const();
                         unsafe {
                             let x = x.offset(p.x as isize + lane as isize);
                             let out = out.offset(p.out as isize + lane as isize);
-                            for (start, len) in blocks(plan.channels.len(), $channels) {
-                                let to = plan.channels.as_ptr().add(start);
+                            for (start, len) in blocks(channels.len(), $channels) {
+                                let to = channels.as_ptr().add(start);
                                 match (len, vectors) {
                                     (1, 4) => tile::<1, 4>(taps, x, packed, out, to),
                                     (2, 4) => tile::<2, 4>(taps, x, packed, out, to),
@@ -321,19 +349,28 @@ macro_rules! kernels {
         /// # Safety
         /// As [`dots`].
         $(#[$feature])*
-        pub unsafe fn sums(plan: &Dots, out: *mut f32, b: *const f32, a: *const f32, scratch: *mut f32) {
+        pub unsafe fn sums(plan: &Dots, share: Share, out: *mut f32, b: *const f32, a: *const f32, scratch: *mut f32) {
             let slots = plan.places.len();
             // One row of `a` leaves room for more of `b`.
             let most = if plan.left.len() == 1 { 9 } else { $side };
-            for &(b_at, a_at, out_at) in &plan.outer {
+            // Where neither can be divided, the first thread does it all.
+            let (mut outer, mut lefts) = (0..plan.outer.len(), &plan.left[..]);
+            if share.divides(plan.outer.len(), 1) {
+                outer = share.of(plan.outer.len(), 1);
+            } else if share.divides(lefts.len(), 1) {
+                lefts = &lefts[share.of(lefts.len(), 1)];
+            } else if share.index > 0 {
+                return;
+            }
+            for &(b_at, a_at, out_at) in &plan.outer[outer] {
                 // SAFETY: the caller's promise, here and below.
                 unsafe {
                     let (b, a, out) = (b.offset(b_at as isize), a.offset(a_at as isize), out.offset(out_at as isize));
-                    std::ptr::write_bytes(scratch, 0, plan.left.len() * slots * LANES);
+                    std::ptr::write_bytes(scratch, 0, lefts.len() * slots * LANES);
                     for class in &plan.classes {
                         for positions in class.positions.chunks(plan.together) {
-                            for (l, left) in blocks(plan.left.len(), 4) {
-                                let lefts = plan.left.as_ptr().add(l);
+                            for (l, left) in blocks(lefts.len(), 4) {
+                                let lefts = lefts.as_ptr().add(l);
                                 let sums = scratch.add(l * slots * LANES);
                                 for (start, len) in blocks(class.columns.len(), most) {
                                     let columns = &class.columns[start..start + len];
@@ -365,7 +402,7 @@ macro_rules! kernels {
                             }
                         }
                     }
-                    for (l, left) in plan.left.iter().enumerate() {
+                    for (l, left) in lefts.iter().enumerate() {
                         for (slot, place) in plan.places.iter().enumerate() {
                             let s = sum(load(scratch.add((l * slots + slot) * LANES)));
                             *out.offset((left.1 + place) as isize) = s;
@@ -429,6 +466,7 @@ macro_rules! kernels {
         $(#[$feature])*
         pub unsafe fn products(
             plan: &Dots,
+            share: Share,
             p: &Outer,
             out: *mut f32,
             b: *const f32,
@@ -438,7 +476,17 @@ macro_rules! kernels {
             let one = plan.left.len() <= LANES;
             let (most, pitch): (usize, usize) = if one { ($many, $pitch) } else { ($few, 8) };
             let row = plan.row;
-            for &(b_at, a_at, out_at) in &plan.outer {
+            let (mut around, mut rights) = (0..plan.outer.len(), 0..plan.right.len());
+            if share.divides(plan.outer.len(), 1) {
+                around = share.of(plan.outer.len(), 1);
+            } else {
+                rights = share.of(plan.right.len(), 1);
+            }
+            if rights.is_empty() {
+                return;
+            }
+            let right = &plan.right[rights.clone()];
+            for &(b_at, a_at, out_at) in &plan.outer[around] {
                 // SAFETY: the caller's promise, here and below.
                 unsafe {
                     let (b, a, out) = (b.offset(b_at as isize), a.offset(a_at as isize), out.offset(out_at as isize));
@@ -453,8 +501,8 @@ macro_rules! kernels {
                             ys = ys.add(plan.packed_rows.0 * row * width);
                         }
                         let mut y = ys;
-                        for (start, len) in blocks(plan.right.len(), most) {
-                            turn(b, &chunk.b, &plan.right[start..start + len], row, y, pitch);
+                        for (start, len) in blocks(right.len(), most) {
+                            turn(b, &chunk.b, &right[start..start + len], row, y, pitch);
                             y = y.add(plan.packed_rows.1 * row * pitch);
                         }
                         let mut start = 0;
@@ -472,9 +520,9 @@ macro_rules! kernels {
                             let mut x = xs.cast_const();
                             for (l, len) in wide_blocks(plan.left.len(), LANES) {
                                 let mut y = ys.cast_const();
-                                for (r, columns) in blocks(plan.right.len(), most) {
+                                for (r, columns) in blocks(right.len(), most) {
                                     let to = to.add(l);
-                                    let at = p.columns.as_ptr().add(r);
+                                    let at = p.columns.as_ptr().add(rights.start + r);
                                     match (len.div_ceil(LANES), columns) {
                                         (1, 1) => outer::<1, 1>(terms, row, x, y, pitch, to, at, first),
                                         (1, 2) => outer::<2, 1>(terms, row, x, y, pitch, to, at, first),
@@ -509,7 +557,7 @@ macro_rules! kernels {
                         first = false;
                     }
                     if p.width > 0 {
-                        rearrange(plan, p.width, aside, out);
+                        rearrange(plan, rights.clone(), p.width, aside, out);
                     }
                 }
             }
@@ -568,7 +616,7 @@ macro_rules! kernels {
 mod avx512 {
     use super::super::contract::{Dots, Outer, Rows, Tap};
     use super::super::lanes::avx512::{LANES, add, fma, load, part, splat, store, sum, zero};
-    use super::{Patch, blocks, pack, rearrange, wide_blocks};
+    use super::{Patch, Share, blocks, pack, rearrange, wide_blocks};
 
     kernels!(
         #[target_feature(enable = "avx512f,avx2,fma")]
@@ -590,7 +638,7 @@ mod avx2 {
     use std::arch::x86_64::*;
 
     use super::super::contract::{Dots, Outer, Rows, Tap};
-    use super::{Patch, blocks, pack, rearrange, wide_blocks};
+    use super::{Patch, Share, blocks, pack, rearrange, wide_blocks};
 
     kernels!(
         #[target_feature(enable = "avx2,fma")]
@@ -659,7 +707,7 @@ mod avx2 {
 mod portable {
     use super::super::contract::{Dots, Outer, Rows, Tap};
     use super::super::lanes::portable::{LANES, add, fma, load, part, splat, store, sum, zero};
-    use super::{Patch, blocks, pack, rearrange, wide_blocks};
+    use super::{Patch, Share, blocks, pack, rearrange, wide_blocks};
 
     kernels!(4, 2, 4, 8, 8);
 

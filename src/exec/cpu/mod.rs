@@ -4,8 +4,8 @@
 //! [`nest`] describes what a generated kernel does, apart from any network. [`codegen`] and [`point`] turn that into
 //! machine code, which [`cache`] keeps, for all programs of one executor. A second child of a space compiles nothing.
 //!
-//! A program runs on one thread, and its results do not depend on how many others run: the order of every sum is
-//! fixed by the nest. Subnormal numbers are taken as 0 during a run.
+//! A program runs on one thread or on several ([`team`], [`parts`]), and its results do not depend on how many: the
+//! order of every sum is fixed by the nest. Subnormal numbers are taken as 0 during a run.
 
 mod cache;
 mod codegen;
@@ -25,6 +25,7 @@ mod point;
 mod schedule;
 #[cfg(test)]
 mod speed;
+mod team;
 #[cfg(test)]
 #[allow(clippy::float_cmp, clippy::type_complexity, reason = "exact results are compared exactly")]
 mod tests;
@@ -33,15 +34,18 @@ mod windows;
 use std::fmt::Write;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 pub use cache::Stats;
 pub use memory::CpuMemory;
 
 use self::cache::{Cache, Kernel};
-use self::layout::{Aligned, Layout};
+use self::layout::{Aligned, Layout, ROW};
 use self::nest::{Fold, Nest};
+use self::kernels::Isa;
 use self::schedule::{Home, Work, schedule};
+use self::team::{Job, Pieces, Share, Team};
 use crate::exec::{ExecError, Executor, Feed, Memory, Program, Timing};
 use crate::graph::ir::{draw, mix};
 use crate::graph::{DType, Graph, Role};
@@ -50,13 +54,12 @@ use crate::graph::{DType, Graph, Role};
 pub struct Cpu {
     cache: Arc<Cache>,
     limit: Option<u64>,
-    /// See [`schedule::schedule`].
-    block_bytes: usize,
+    team: Arc<Team<Run>>,
 }
 
 impl Default for Cpu {
     fn default() -> Self {
-        Self { cache: Arc::default(), limit: None, block_bytes: parts::BLOCK_BYTES }
+        Self { cache: Arc::default(), limit: None, team: Arc::new(Team::new(1)) }
     }
 }
 
@@ -66,10 +69,10 @@ impl Cpu {
         Self::default()
     }
 
-    /// Runs whatever can run part by part by single channels.
-    #[cfg(test)]
-    pub(super) fn by_channels() -> Self {
-        Self { block_bytes: 1, ..Self::default() }
+    /// Lets so many threads run each program together. The results are the same.
+    #[must_use]
+    pub fn with_threads(self, threads: usize) -> Self {
+        Self { team: Arc::new(Team::new(threads)), ..self }
     }
 
     /// Refuses programs that need more bytes for their weights, states and intermediate tensors.
@@ -85,7 +88,7 @@ impl Cpu {
     /// The Cranelift code of all kernels of a graph, in the order of their launches (for `nasc build --emit clif`).
     pub fn clif(&self, graph: &Graph) -> Result<String, ExecError> {
         let mut text = String::new();
-        for l in schedule(graph, self.block_bytes)?.launches {
+        for l in schedule(graph, self.team.threads)?.launches {
             if let Work::Nest(nest) = &l.work {
                 let code = cache::clif(nest).map_err(ExecError::Internal)?;
                 let _ = writeln!(text, "; {}\n{code}", l.label);
@@ -133,6 +136,8 @@ struct Call {
     strides: Vec<usize>,
     /// How many there are.
     parts: usize,
+    /// Elements of the last slot that each thread has to itself.
+    scratch: usize,
     work: Work,
     label: String,
 }
@@ -148,9 +153,13 @@ struct Port {
 
 struct CpuProgram {
     cache: Arc<Cache>,
-    calls: Vec<Call>,
-    /// Runs of calls with the number of parts that they are repeated for, in order; together all calls.
-    blocks: Vec<(Range<usize>, usize)>,
+    calls: Arc<[Call]>,
+    /// In order; together all calls.
+    phases: Arc<[Phase]>,
+    /// Of each phase.
+    pieces: Arc<[usize]>,
+    team: Arc<Team<Run>>,
+    isa: Isa,
     /// Offset of each buffer in the arena, in elements.
     offsets: Vec<Option<usize>>,
     /// `(name, shape, buffer)` of persistent inputs.
@@ -161,7 +170,6 @@ struct CpuProgram {
     size: usize,
     arena: Option<Aligned>,
     pointers: Vec<*mut u8>,
-    table: Vec<*mut u8>,
     /// Bytes of each launch's tensors.
     bytes: Vec<u64>,
     /// Of each launch, while it is measured: runs, nanoseconds, those of the fastest.
@@ -173,8 +181,9 @@ unsafe impl Send for CpuProgram {}
 
 impl CpuProgram {
     fn new(graph: &Graph, cpu: &Cpu) -> Result<Self, ExecError> {
-        let Cpu { cache, limit, block_bytes } = cpu;
-        let mut schedule = schedule(graph, *block_bytes)?;
+        let Cpu { cache, limit, team } = cpu;
+        let threads = team.threads;
+        let mut schedule = schedule(graph, threads)?;
         let mut calls = Vec::with_capacity(schedule.launches.len());
         let mut bytes = Vec::with_capacity(schedule.launches.len());
         for l in schedule.launches {
@@ -184,22 +193,24 @@ impl CpuProgram {
                 if stride > 0 { stride * parts } else { schedule.buffers[b].size }
             };
             bytes.push(l.slots.iter().zip(&l.strides).map(|s| size(s) as u64 * 4).sum());
+            let mut scratch = 0;
             let code = match &l.work {
                 Work::Nest(nest) => Code::Kernel(cache.nest(nest)?),
                 Work::Contract(c) => {
                     let kernel = cache.contraction(c)?;
-                    schedule.buffers[l.slots[3]].size = match &*kernel {
-                        Kernel::Rows(rows) => rows.packed(),
-                        Kernel::Dots(dots) => dots.packed(),
+                    scratch = match &*kernel {
+                        Kernel::Rows(rows) => rows.packed().next_multiple_of(ROW),
+                        Kernel::Dots(dots) => dots.packed().next_multiple_of(ROW),
                         Kernel::Jit(_) | Kernel::Window(..) => 0,
                     };
+                    schedule.buffers[l.slots[3]].size = scratch * threads;
                     Code::Kernel(kernel)
                 }
                 Work::Window(w) => Code::Kernel(cache.window(w)?),
                 Work::Zero => Code::Zero { elements: schedule.buffers[l.slots[0]].size },
                 Work::Random { stream, layout } => Code::Random { stream: *stream, layout: layout.clone() },
             };
-            calls.push(Call { code, buffers: l.slots, strides: l.strides, parts, work: l.work, label: l.label });
+            calls.push(Call { code, buffers: l.slots, strides: l.strides, parts, scratch, work: l.work, label: l.label });
         }
         let plan = plan::plan(&schedule.buffers);
         let needed = (plan.size + layout::SLACK) as u64 * 4 + graph.lasting_bytes();
@@ -232,18 +243,20 @@ impl CpuProgram {
             })
             .collect();
         debug_assert!(schedule.buffers.iter().all(|b| b.home == Home::Arena || b.size > 0));
-        let mut blocks = Vec::new();
-        let mut next = 0;
-        for (range, parts) in schedule.blocks {
-            blocks.extend((next < range.start).then_some((next..range.start, 1)));
-            next = range.end;
-            blocks.push((range, parts));
-        }
-        blocks.extend((next < calls.len()).then_some((next..calls.len(), 1)));
+        let phases = phases(&calls, &schedule.blocks);
+        let pieces = phases.iter().map(|p| match p {
+            Phase::Alone(_) => 1,
+            Phase::Parts(_, parts) => *parts,
+            Phase::Shared(_) => threads,
+        });
+        let pieces = pieces.collect();
         Ok(Self {
             cache: cache.clone(),
-            calls,
-            blocks,
+            calls: calls.into(),
+            phases: phases.into(),
+            pieces,
+            team: team.clone(),
+            isa: kernels::isa(),
             offsets: plan.offsets,
             persistent,
             given,
@@ -251,7 +264,6 @@ impl CpuProgram {
             size: plan.size,
             arena: None,
             pointers: Vec::new(),
-            table: Vec::new(),
             bytes,
             measured: None,
         })
@@ -301,61 +313,127 @@ fn nest_text(n: &Nest) -> String {
 impl CpuProgram {
     /// All launches, once pointers and inputs are in their places.
     fn calls(&mut self, feed: &Feed) {
-        let _flush = FlushSubnormals::new();
-        let mut measured = self.measured.take();
-        let mut run = vec![0; if measured.is_some() { self.calls.len() } else { 0 }];
-        for b in 0..self.blocks.len() {
-            let (range, parts) = self.blocks[b].clone();
-            for part in 0..parts {
-                for i in range.clone() {
-                    if run.is_empty() {
-                        self.call(i, part, feed);
-                        continue;
-                    }
-                    let start = Instant::now();
-                    self.call(i, part, feed);
-                    run[i] += start.elapsed().as_nanos() as u64;
-                }
-            }
-        }
-        for (m, &ns) in measured.iter_mut().flatten().zip(&run) {
+        let times = vec![0; if self.measured.is_some() { self.calls.len() } else { 0 }];
+        let run = Run {
+            calls: self.calls.clone(),
+            phases: self.phases.clone(),
+            pointers: self.pointers.clone(),
+            isa: self.isa,
+            times: times.into_iter().map(AtomicU64::new).collect(),
+            seed: feed.seed,
+            step: feed.step,
+        };
+        let job = self.team.run(Job::new(run, &self.pieces));
+        for (m, ns) in self.measured.iter_mut().flatten().zip(&job.work().times) {
+            let ns = ns.load(Ordering::Relaxed);
             *m = (m.0 + 1, m.1 + ns, m.2.min(ns));
         }
-        self.measured = measured;
     }
+}
 
-    /// One launch, for one of its parts.
-    fn call(&mut self, i: usize, part: usize, feed: &Feed) {
+/// Launches without a need to wait between them.
+#[derive(Debug)]
+enum Phase {
+    /// One after the other.
+    Alone(Range<usize>),
+    /// The same for each of so many parts.
+    Parts(Range<usize>, usize),
+    /// One that can be shared.
+    Shared(usize),
+}
+
+fn phases(calls: &[Call], blocks: &[(Range<usize>, usize)]) -> Vec<Phase> {
+    let mut phases = Vec::new();
+    let mut at = 0;
+    while at < calls.len() {
+        if let Some((range, parts)) = blocks.iter().find(|b| b.0.start == at) {
+            phases.push(Phase::Parts(range.clone(), *parts));
+            at = range.end;
+            continue;
+        }
+        match &calls[at].code {
+            Code::Kernel(kernel) if !matches!(**kernel, Kernel::Jit(_)) => phases.push(Phase::Shared(at)),
+            _ => match phases.last_mut() {
+                Some(Phase::Alone(range)) => range.end = at + 1,
+                _ => phases.push(Phase::Alone(at..at + 1)),
+            },
+        }
+        at += 1;
+    }
+    phases
+}
+
+/// One run of a program, as its threads see it.
+struct Run {
+    calls: Arc<[Call]>,
+    phases: Arc<[Phase]>,
+    pointers: Vec<*mut u8>,
+    isa: Isa,
+    /// Nanoseconds of each call, added over threads, if they are wanted.
+    times: Vec<AtomicU64>,
+    seed: u64,
+    step: u64,
+}
+
+// SAFETY: pieces of a phase write to places of their own, and to scratch of their thread's own; a phase begins when
+// the one before it is done. The pointers are good while pieces are left: the program waits for the last one.
+unsafe impl Send for Run {}
+// SAFETY: as above.
+unsafe impl Sync for Run {}
+
+impl Pieces for Run {
+    fn piece(&self, phase: usize, share: Share, thread: usize) {
+        let _flush = FlushSubnormals::new();
+        let mut table = Vec::with_capacity(16);
+        let mut call = |i: usize, part: usize, share: Share| {
+            let start = (!self.times.is_empty()).then(Instant::now);
+            self.call(i, part, share, thread, &mut table);
+            if let Some(start) = start {
+                self.times[i].fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+            }
+        };
+        match &self.phases[phase] {
+            Phase::Alone(range) => range.clone().for_each(|i| call(i, 0, Share::ALL)),
+            Phase::Parts(range, _) => range.clone().for_each(|i| call(i, share.index, Share::ALL)),
+            Phase::Shared(i) => call(*i, 0, share),
+        }
+    }
+}
+
+impl Run {
+    /// One launch for one of its parts, or a share of it.
+    fn call(&self, i: usize, part: usize, share: Share, thread: usize, table: &mut Vec<*mut u8>) {
         let call = &self.calls[i];
-        self.table.clear();
+        table.clear();
         let slots = call.buffers.iter().zip(&call.strides);
-        self.table.extend(slots.map(|(&b, stride)| self.pointers[b].wrapping_add(part * stride * 4)));
+        table.extend(slots.map(|(&b, stride)| self.pointers[b].wrapping_add(part * stride * 4)));
         match &call.code {
             // SAFETY: each slot's buffer has room for its tensor, whose places are all that a kernel touches, and
             // results do not overlap the operands of contractions.
             Code::Kernel(kernel) => unsafe {
+                let slot = |i: usize| table[i].cast::<f32>();
                 match &**kernel {
-                    Kernel::Jit(jit) => jit.run(self.table.as_ptr()),
+                    Kernel::Jit(jit) => jit.run(table.as_ptr()),
                     Kernel::Rows(plan) => {
-                        let t: [*mut f32; 4] = std::array::from_fn(|i| self.table[i].cast());
-                        kernels::rows(plan, t[0], t[1], t[2], t[3]);
+                        let scratch = slot(3).add(thread * call.scratch);
+                        kernels::rows(self.isa, plan, share, slot(0), slot(1), slot(2), scratch);
                     }
                     Kernel::Dots(plan) => {
-                        let t: [*mut f32; 4] = std::array::from_fn(|i| self.table[i].cast());
-                        kernels::dots(plan, t[0], t[1], t[2], t[3]);
+                        let scratch = slot(3).add(thread * call.scratch);
+                        kernels::dots(self.isa, plan, share, slot(0), slot(1), slot(2), scratch);
                     }
                     Kernel::Window(plan, fold) => {
-                        let numbers = self.table.get(2).map_or(std::ptr::null(), |p| p.cast_const().cast());
-                        windows::run(plan, *fold, self.table[0].cast(), self.table[1].cast(), numbers);
+                        let numbers = table.get(2).map_or(std::ptr::null(), |p| p.cast_const().cast());
+                        windows::run(self.isa, plan, share, *fold, slot(0), slot(1), numbers);
                     }
                 }
             },
             // SAFETY: the buffer has that many elements.
-            Code::Zero { elements } => unsafe { std::ptr::write_bytes(self.table[0], 0, elements * 4) },
+            Code::Zero { elements } => unsafe { std::ptr::write_bytes(table[0], 0, elements * 4) },
             Code::Random { stream, layout } => {
                 // SAFETY: the buffer has room for the layout.
-                let to = unsafe { std::slice::from_raw_parts_mut(self.table[0].cast(), layout.size) };
-                random(feed.seed, *stream, feed.step, layout, to);
+                let to = unsafe { std::slice::from_raw_parts_mut(table[0].cast(), layout.size) };
+                random(self.seed, *stream, self.step, layout, to);
             }
         }
     }
@@ -432,7 +510,7 @@ impl Program for CpuProgram {
 
     fn describe(&self) -> String {
         let mut text = String::new();
-        for c in &self.calls {
+        for c in self.calls.iter() {
             let times = if c.parts > 1 { format!("{} × ", c.parts) } else { String::new() };
             let _ = writeln!(text, "{times}{}  buffers {:?}  {}", describe(&c.work), c.buffers, c.label);
         }

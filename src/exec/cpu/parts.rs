@@ -1,22 +1,20 @@
-//! Which steps run part by part.
+//! Which steps several threads run part by part.
 //!
 //! In memory a tensor of images is one channel after the other, and most steps compute a channel of their result from
 //! that channel of what they read: elementwise chains, depthwise windows, pooling, the sums of batch norm and all of
-//! their gradients. One step after the other, over whole tensors, each would fetch from afar what the one before it put
-//! there. So such steps become a *block*: all of them run for some channels, as many as the cache holds, then for the
-//! next ones. A tensor that only lives inside of a block has room for one part of it.
+//! their gradients. Neighbours of this kind become a *block*: each thread runs all of its steps for some channels, and
+//! need not wait for the others before the end. This is decided by how the loop over channels occurs in the indices,
+//! not by what the steps are.
 //!
-//! This is decided by how the loop over channels occurs in the indices, not by what the steps are.
+//! (The same blocks were tried on one thread, with as many channels at a time as a second-level cache holds. It made
+//! separable convolutions up to a fifth slower: the caches beyond are as fast for these loops, and a part costs a call.)
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::layout::Layout;
-use super::schedule::{BufferId, Home, Scheduler, Step};
+use super::schedule::{BufferId, Scheduler, Step};
 use crate::graph::{Atom, Equation, Guard, Index, Kind, NodeId, Op};
-
-/// Bytes of the tensors of a block that are in use at once: what a second-level cache holds beside other things.
-pub const BLOCK_BYTES: usize = 384 << 10;
 
 /// A part of a tensor with fewer elements is not worth a launch of its own.
 const WORTHWHILE: usize = 64;
@@ -29,7 +27,7 @@ const AHEAD: usize = 64;
 pub struct Block {
     /// The steps.
     pub steps: Range<usize>,
-    /// How many parts there are.
+    /// How many parts there are, at least one for each thread.
     pub parts: usize,
     /// Channels of a part.
     pub channels: usize,
@@ -116,7 +114,10 @@ impl Uses<'_, '_> {
 
 impl Scheduler<'_> {
     /// Reorders the steps so that those which go through the same channels are neighbours, and says which they are.
-    pub(super) fn blocks(&mut self, bytes: usize) -> Vec<Block> {
+    pub(super) fn blocks(&mut self, threads: usize) -> Vec<Block> {
+        if threads == 1 {
+            return Vec::new();
+        }
         let reaches: Vec<Reach> = self.steps.iter().map(|s| self.reach(s)).collect();
         let mut left: VecDeque<usize> = (0..self.steps.len()).collect();
         let mut order = Vec::with_capacity(left.len());
@@ -130,9 +131,10 @@ impl Scheduler<'_> {
             if let Some(extent) = reaches[first].channels {
                 let after = left.iter().copied().filter(|&s| !taken[s]).take(AHEAD);
                 let members = gather.with(first, after);
-                if let Some(channels) = channels(extent, &members, &reaches, bytes) {
+                let parts = (threads..=4 * threads).find(|&p| extent.is_multiple_of(p));
+                if let Some(parts) = parts.filter(|_| !members.is_empty()) {
                     let steps = order.len()..order.len() + members.len();
-                    blocks.push(Block { steps, parts: extent / channels, channels });
+                    blocks.push(Block { steps, parts, channels: extent / parts });
                     members.iter().for_each(|&s| taken[s] = true);
                     if !members.contains(&first) {
                         taken[first] = false;
@@ -200,24 +202,6 @@ impl Scheduler<'_> {
         let touches = uses.touches;
         let clear = |t: &Touch| touches.iter().all(|x| x.buffer != t.buffer || x.apart == t.apart);
         touches.iter().all(clear).then_some(Reach { channels: Some(extent), touches })
-    }
-
-    /// The tensors that only live inside of a block get room for one part: which they are. `uses` are the first and the
-    /// last step of each buffer.
-    pub(super) fn shrink(&mut self, blocks: &[Block], uses: &[(usize, usize)]) -> Vec<bool> {
-        let mut shrunk = vec![false; self.buffers.len()];
-        for block in blocks {
-            for t in self.steps[block.steps.clone()].iter().flat_map(|s| self.touches(s)).collect::<Vec<_>>() {
-                let (Some(apart), b) = (t.apart, t.buffer) else { continue };
-                let inside = block.steps.contains(&uses[b].0) && block.steps.contains(&uses[b].1);
-                let computed = !matches!(self.graph.node(self.owner[b]).kind, Kind::Input(_));
-                if inside && computed && self.buffers[b].home == Home::Arena {
-                    shrunk[b] = true;
-                    self.buffers[b].size = apart * block.channels;
-                }
-            }
-        }
-        shrunk
     }
 }
 
@@ -316,16 +300,6 @@ impl<'a> Gather<'a> {
         kept.reverse();
         kept
     }
-}
-
-/// How many channels of a block go together; none if parts gain nothing.
-fn channels(extent: usize, members: &[usize], reaches: &[Reach], bytes: usize) -> Option<usize> {
-    let touches = members.iter().flat_map(|&m| &reaches[m].touches);
-    let apart: BTreeSet<(BufferId, usize)> = touches.filter_map(|t| Some((t.buffer, t.apart?))).collect();
-    let channel: usize = apart.iter().map(|a| a.1 * 4).sum();
-    let most = (bytes / channel.max(1)).clamp(1, extent);
-    let channels = (1..=most).rev().find(|k| extent.is_multiple_of(*k))?;
-    (members.len() > 1 && channels < extent).then_some(channels)
 }
 
 /// A tensor as a step of a block sees it: some channels.

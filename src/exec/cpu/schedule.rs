@@ -118,8 +118,8 @@ const GROUP_OPS: usize = 48;
 /// How far back a group may be that an equation joins.
 const REACH: usize = 24;
 
-/// Schedules a verified graph. What runs part by part has tensors of at most so many bytes in use, or single channels.
-pub fn schedule(graph: &Graph, block_bytes: usize) -> Result<Schedule, ExecError> {
+/// Schedules a verified graph for so many threads.
+pub fn schedule(graph: &Graph, threads: usize) -> Result<Schedule, ExecError> {
     let n = graph.nodes.len();
     let mut s = Scheduler {
         graph,
@@ -135,14 +135,13 @@ pub fn schedule(graph: &Graph, block_bytes: usize) -> Result<Schedule, ExecError
         s.add(id);
     }
     s.updates();
-    let blocks = s.blocks(block_bytes);
+    let blocks = s.blocks(threads);
     let needed = s.needed();
     let uses = s.uses(&needed);
     s.reuse(&uses, &blocks);
     let uses = s.uses(&needed);
-    let shrunk = s.shrink(&blocks, &uses);
     s.lifetimes(&uses, &blocks);
-    s.lower(&needed, &blocks, &shrunk)
+    s.lower(&needed, &blocks)
 }
 
 fn live(graph: &Graph) -> Vec<bool> {
@@ -441,10 +440,6 @@ impl Scheduler<'_> {
         let mut last: Vec<usize> = uses.iter().map(|u| u.1).collect();
         for i in 0..self.steps.len() {
             let block = blocks.iter().find(|b| b.steps.contains(&i));
-            // Of each buffer: whether it only lives inside of the block, and will need little room.
-            let inside = |b: BufferId, last: usize| {
-                block.is_some_and(|x| x.steps.contains(&uses[b].0) && x.steps.contains(&last))
-            };
 
             let Step::Group(members) = &self.steps[i] else { continue };
             let members = members.clone();
@@ -467,7 +462,6 @@ impl Scheduler<'_> {
                         && self.buffers[*b].size == layout.size
                         && self.step_of[r.0 as usize] != Some(i)
                         && self.graph.node(r).dtype == self.graph.node(m).dtype
-                        && inside(*b, last[*b]) == inside(mine, last[mine])
                         && self.reads_buffer(&self.steps[i], *b) == (true, true)
                         && !block.is_some_and(|x| self.shared(x, *b))
                 });
@@ -520,14 +514,14 @@ impl Scheduler<'_> {
         needed
     }
 
-    fn lower(mut self, needed: &[bool], blocks: &[Block], shrunk: &[bool]) -> Result<Schedule, ExecError> {
+    fn lower(mut self, needed: &[bool], blocks: &[Block]) -> Result<Schedule, ExecError> {
         let mut launches = Vec::new();
         let mut starts = Vec::with_capacity(self.steps.len() + 1);
         let steps = std::mem::take(&mut self.steps);
         for (i, step) in steps.iter().enumerate() {
             starts.push(launches.len());
             match blocks.iter().find(|b| b.steps.contains(&i)) {
-                Some(block) => self.lower_part(step, needed, block.channels, shrunk, &mut launches)?,
+                Some(block) => self.lower_part(step, needed, block.channels, &mut launches)?,
                 None => self.lower_step(step, needed, &mut launches)?,
             }
         }
@@ -560,7 +554,6 @@ impl Scheduler<'_> {
         step: &Step,
         needed: &[bool],
         channels: usize,
-        shrunk: &[bool],
         launches: &mut Vec<Launch>,
     ) -> Result<(), ExecError> {
         let members: &[NodeId] = match step {
@@ -586,7 +579,7 @@ impl Scheduler<'_> {
         let first = launches.len();
         self.lower_step(step, needed, launches)?;
         for launch in &mut launches[first..] {
-            let stride = |b: &BufferId| if shrunk[*b] { 0 } else { apart(*b).map_or(0, |a| a * channels) };
+            let stride = |b: &BufferId| apart(*b).map_or(0, |a| a * channels);
             launch.strides = launch.slots.iter().map(stride).collect();
         }
         for (id, layout) in whole {

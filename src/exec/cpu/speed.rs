@@ -213,15 +213,7 @@ fn profile(g: &Graph) -> Vec<(f64, String)> {
     let feed = Feed { data, ..Feed::default() };
     p.run(&feed, m.as_mut()).unwrap();
     let names: Vec<String> = p.describe().lines().map(str::to_owned).collect();
-    let mut least = vec![f64::INFINITY; p.calls.len()];
-    for _ in 0..10 {
-        for (i, least) in least.iter_mut().enumerate() {
-            let start = Instant::now();
-            for part in 0..p.calls[i].parts {
-                p.call(i, part, &feed);
-            }
-            *least = least.min(start.elapsed().as_secs_f64());
-        }
-    }
-    least.into_iter().zip(names).collect()
+    p.measure(true);
+    (0..10).for_each(|_| p.calls(&feed));
+    p.timings().into_iter().map(|t| t.least as f64 * 1e-9).zip(names).collect()
 }

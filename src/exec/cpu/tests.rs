@@ -143,10 +143,10 @@ fn close(got: &[f64], want: &[f64], tolerance: f64, what: &str) {
     }
 }
 
-/// With tensors as a whole, and channel by channel.
+/// On one thread and on some.
 fn agree_in_all_ways(g: &Graph, values: &BTreeMap<String, Tensor>, tolerance: f64) {
     agree_with(&Cpu::new(), g, values, tolerance);
-    agree_with(&Cpu::by_channels(), g, values, tolerance);
+    agree_with(&Cpu::new().with_threads(3), g, values, tolerance);
 }
 
 /// Runs the graph twice on `cpu` and once naively, and compares outputs and updates.

@@ -2,8 +2,9 @@
 //! rows of a window come from the tables that sums of products have ([`super::contract`]), without weights.
 
 use super::contract::{Contraction, Position, Rows, Tap};
-use super::kernels::{Isa, isa};
+use super::kernels::Isa;
 use super::layout::Layout;
+use super::team::Share;
 use crate::graph::{Atom, Equation, Guard, Index, NodeId, Op, ReduceOp};
 
 /// How the rows of a window combine.
@@ -99,19 +100,27 @@ impl Window {
     }
 }
 
-/// Runs a window reduction.
+/// Runs a share of a window reduction.
 ///
 /// # Safety
-/// All places in the tables must lie inside of the operands, rows with their padding; `out` must not overlap them.
-pub unsafe fn run(plan: &Rows, fold: Fold, out: *mut f32, x: *const f32, numbers: *const f32) {
+/// The machine has the instructions. All places in the tables must lie inside of the operands, rows with their padding; `out` must not overlap them.
+pub unsafe fn run(
+    isa: Isa,
+    plan: &Rows,
+    share: Share,
+    fold: Fold,
+    out: *mut f32,
+    x: *const f32,
+    numbers: *const f32,
+) {
     // SAFETY: the features were detected; the rest is the caller's promise.
     unsafe {
-        match isa() {
+        match isa {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => avx512::run(plan, fold, out, x, numbers),
+            Isa::Avx512 => avx512::run(plan, share, fold, out, x, numbers),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => avx2::run(plan, fold, out, x, numbers),
-            Isa::Portable => portable::run(plan, fold, out, x, numbers),
+            Isa::Avx2 => avx2::run(plan, share, fold, out, x, numbers),
+            Isa::Portable => portable::run(plan, share, fold, out, x, numbers),
         }
     }
 }
@@ -121,9 +130,10 @@ macro_rules! windows {
         /// # Safety
         /// As the function of the same name outside.
         $(#[$feature])*
-        pub unsafe fn run(plan: &Rows, fold: Fold, out: *mut f32, x: *const f32, numbers: *const f32) {
-            for &(x_at, _, out_at) in &plan.outer {
-                for p in &plan.positions {
+        pub unsafe fn run(plan: &Rows, share: Share, fold: Fold, out: *mut f32, x: *const f32, numbers: *const f32) {
+            let (outer, positions) = plan.shares(share);
+            for &(x_at, _, out_at) in &plan.outer[outer] {
+                for p in &plan.positions[positions.clone()] {
                     let mut lane = 0;
                     while lane < plan.row {
                         let from = p.x as isize + x_at as isize + lane as isize;
@@ -258,7 +268,7 @@ macro_rules! windows {
 #[allow(clippy::needless_range_loop, clippy::float_cmp, reason = "unrolled loops; a count is a whole number")]
 mod avx512 {
     use super::super::lanes::avx512::{LANES, add, and_not, blend, div, less, load, nan, or, same_bits, splat, store};
-    use super::{Fold, Position, Rows, Tap};
+    use super::{Fold, Position, Rows, Share, Tap};
 
     windows!(#[target_feature(enable = "avx512f,avx2,fma")]);
 }
@@ -267,7 +277,7 @@ mod avx512 {
 #[allow(clippy::needless_range_loop, clippy::float_cmp, reason = "unrolled loops; a count is a whole number")]
 mod avx2 {
     use super::super::lanes::avx2::{LANES, add, and_not, blend, div, less, load, nan, or, same_bits, splat, store};
-    use super::{Fold, Position, Rows, Tap};
+    use super::{Fold, Position, Rows, Share, Tap};
 
     windows!(#[target_feature(enable = "avx2,fma")]);
 }
@@ -278,7 +288,7 @@ mod portable {
     use super::super::lanes::portable::{
         LANES, add, and_not, blend, div, less, load, nan, or, same_bits, splat, store,
     };
-    use super::{Fold, Position, Rows, Tap};
+    use super::{Fold, Position, Rows, Share, Tap};
 
     windows!();
 }
