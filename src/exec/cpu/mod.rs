@@ -41,9 +41,9 @@ pub use cache::Stats;
 pub use memory::CpuMemory;
 
 use self::cache::{Cache, Kernel};
+use self::kernels::Isa;
 use self::layout::{Aligned, Layout, ROW};
 use self::nest::{Fold, Nest};
-use self::kernels::Isa;
 use self::schedule::{Home, Work, schedule};
 use self::team::{Job, Pieces, Share, Team};
 use crate::exec::{ExecError, Executor, Feed, Memory, Program, Timing};
@@ -210,7 +210,15 @@ impl CpuProgram {
                 Work::Zero => Code::Zero { elements: schedule.buffers[l.slots[0]].size },
                 Work::Random { stream, layout } => Code::Random { stream: *stream, layout: layout.clone() },
             };
-            calls.push(Call { code, buffers: l.slots, strides: l.strides, parts, scratch, work: l.work, label: l.label });
+            calls.push(Call {
+                code,
+                buffers: l.slots,
+                strides: l.strides,
+                parts,
+                scratch,
+                work: l.work,
+                label: l.label,
+            });
         }
         let plan = plan::plan(&schedule.buffers);
         let needed = (plan.size + layout::SLACK) as u64 * 4 + graph.lasting_bytes();
@@ -411,7 +419,7 @@ impl Run {
             // SAFETY: each slot's buffer has room for its tensor, whose places are all that a kernel touches, and
             // results do not overlap the operands of contractions.
             Code::Kernel(kernel) => unsafe {
-                let slot = |i: usize| table[i].cast::<f32>();
+                let slot = |i: usize| -> *mut f32 { table[i].cast() };
                 match &**kernel {
                     Kernel::Jit(jit) => jit.run(table.as_ptr()),
                     Kernel::Rows(plan) => {
@@ -530,16 +538,17 @@ impl Program for CpuProgram {
             calls: m.0,
             nanoseconds: m.1,
             least: m.2,
-            flops: c.parts as u64 * match (&c.code, &c.work) {
-                (Code::Kernel(kernel), work) => match (&**kernel, work) {
-                    (Kernel::Rows(rows), _) => rows.flops(),
-                    (Kernel::Window(rows, _), _) => rows.flops() / 2,
-                    (Kernel::Dots(dots), _) => dots.flops(),
-                    (Kernel::Jit(_), Work::Nest(nest)) => nest.flops(),
-                    (Kernel::Jit(_), _) => 0,
+            flops: c.parts as u64
+                * match (&c.code, &c.work) {
+                    (Code::Kernel(kernel), work) => match (&**kernel, work) {
+                        (Kernel::Rows(rows), _) => rows.flops(),
+                        (Kernel::Window(rows, _), _) => rows.flops() / 2,
+                        (Kernel::Dots(dots), _) => dots.flops(),
+                        (Kernel::Jit(_), Work::Nest(nest)) => nest.flops(),
+                        (Kernel::Jit(_), _) => 0,
+                    },
+                    _ => 0,
                 },
-                _ => 0,
-            },
             bytes: *bytes,
         };
         self.calls.iter().zip(measured).zip(&self.bytes).map(timing).collect()

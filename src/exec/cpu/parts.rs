@@ -280,8 +280,7 @@ impl<'a> Gather<'a> {
         inside.add(&reaches[first]);
         for s in after {
             let reach = &reaches[s];
-            let fits =
-                reach.channels == reaches[first].channels && !skipped.conflict(reach) && !inside.cross(reach);
+            let fits = reach.channels == reaches[first].channels && !skipped.conflict(reach) && !inside.cross(reach);
             if fits {
                 members.push(s);
             }

@@ -664,7 +664,12 @@ impl Scheduler<'_> {
             factors: [(&places[0].1, a_at.clone()), (&places[1].1, b_at.clone())],
         })?;
         let slots = vec![*buffer, places[x].0, places[w].0];
-        Some(Launch { work: Work::Contract(Box::new(contraction)), slots, strides: Vec::new(), label: node.label.clone() })
+        Some(Launch {
+            work: Work::Contract(Box::new(contraction)),
+            slots,
+            strides: Vec::new(),
+            label: node.label.clone(),
+        })
     }
 
     /// Whether the tensors of a window reduction have the elements that its kernel takes them for.
@@ -702,8 +707,9 @@ impl Scheduler<'_> {
                     launches.push(launch);
                     return Ok(());
                 }
-                let found =
-                    Window::recognize(e, matches!(node.kind, Kind::Arg(_)), &layout.shape, layout, |t| &self.place(t).1);
+                let found = Window::recognize(e, matches!(node.kind, Kind::Arg(_)), &layout.shape, layout, |t| {
+                    &self.place(t).1
+                });
                 if let Some((window, reads)) = found
                     && self.types_fit(&window, id, &reads)
                 {
@@ -720,7 +726,12 @@ impl Scheduler<'_> {
                 launches.push(Launch { work: Work::Nest(Box::new(nest)), slots, strides: Vec::new(), label });
             }
             Kind::Scatter(s) => {
-                launches.push(Launch { work: Work::Zero, slots: vec![*buffer], strides: Vec::new(), label: label.clone() });
+                launches.push(Launch {
+                    work: Work::Zero,
+                    slots: vec![*buffer],
+                    strides: Vec::new(),
+                    label: label.clone(),
+                });
                 let mut slots = vec![*buffer];
                 let mut b = self.builder(s.extents.clone(), 0, &mut slots);
                 let mut guards = s.guards.clone();
@@ -746,7 +757,12 @@ impl Scheduler<'_> {
                     let value = b.append(&[Op::Read(*input, at.clone())], &[], &|_| None);
                     b.store(0, &to, node.dtype, &at, start * to.strides[*axis], value);
                     let nest = b.finish(Fold::None);
-                    launches.push(Launch { work: Work::Nest(Box::new(nest)), slots, strides: Vec::new(), label: label.clone() });
+                    launches.push(Launch {
+                        work: Work::Nest(Box::new(nest)),
+                        slots,
+                        strides: Vec::new(),
+                        label: label.clone(),
+                    });
                     start += part.shape[*axis] as i64;
                 }
             }

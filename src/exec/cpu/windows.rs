@@ -104,15 +104,7 @@ impl Window {
 ///
 /// # Safety
 /// The machine has the instructions. All places in the tables must lie inside of the operands, rows with their padding; `out` must not overlap them.
-pub unsafe fn run(
-    isa: Isa,
-    plan: &Rows,
-    share: Share,
-    fold: Fold,
-    out: *mut f32,
-    x: *const f32,
-    numbers: *const f32,
-) {
+pub unsafe fn run(isa: Isa, plan: &Rows, share: Share, fold: Fold, out: *mut f32, x: *const f32, numbers: *const f32) {
     // SAFETY: the features were detected; the rest is the caller's promise.
     unsafe {
         match isa {
