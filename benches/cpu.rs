@@ -189,7 +189,7 @@ fn digits() -> Part {
 }
 
 fn fit(learner: &Arc<Learner>, c: &Candidate, part: &Part, passes: usize) {
-    let mut m = Model::new(learner.clone(), c.clone(), 1).expect("a model");
+    let mut m = Model::new(learner.clone(), c.clone(), 1);
     for _ in 0..passes {
         m.fit(&Pass {
             part,
@@ -270,7 +270,22 @@ fn stages() {
     for c in random(&l.space, 200).into_iter().skip(100) {
         let mut built = None;
         note("build", timed(|| built = l.space.build(&c, Want::Graph { batch: 64, training: true }).ok()));
-        drop(built);
+        let mut built = built.expect("it was built").graph;
+        built.outputs.clear();
+        let (mut g, weights) = (built, |g: &Graph| g.inputs().filter(|(_, i)| matches!(i.role, Role::Param(_))).map(|(id, _)| id).collect::<Vec<_>>());
+        // Any scalar will do as a loss.
+        let last = NodeId(g.nodes.len() as u32 - 1);
+        let loss = g.reduce_all(ReduceOp::Sum, last);
+        let wrt = weights(&g);
+        let mut grads = Vec::new();
+        let nodes = g.nodes.len();
+        note("gradients", timed(|| grads = gradients(&mut g, loss, &wrt)));
+        note("nodes / 1000", nodes as f64 / 1000.0);
+        note("nodes with gradients / 1000", g.nodes.len() as f64 / 1000.0);
+        g.outputs = grads.into_iter().enumerate().map(|(i, d)| (format!("gradient {i}"), d)).collect();
+        note("copied", timed(|| drop(std::hint::black_box(g.clone()))));
+        note("optimized", timed(|| optimize(&mut g)));
+        drop(g);
         let mut graph = None;
         note("training graph", timed(|| graph = Some(step_of(&l.space, &c, 64))));
         let mut g = graph.take().expect("it was built");
@@ -338,6 +353,22 @@ fn main() {
         }
         "stages" => {
             stages();
+            return;
+        }
+        "loop" => {
+            let l = learner(Arc::new(Cpu::new()));
+            let all = random(&l.space, 40);
+            let graphs: Vec<Graph> = all.iter().map(|c| step_of(&l.space, c, 64)).collect();
+            let stage = args.get(1).map_or("build", String::as_str);
+            for _ in 0..20 {
+                for (c, g) in all.iter().zip(&graphs) {
+                    match stage {
+                        "build" => drop(l.space.build(c, Want::Graph { batch: 64, training: true }).ok()),
+                        "graph" => drop(step_of(&l.space, c, 64)),
+                        _ => drop(l.exec.compile(g).ok()),
+                    }
+                }
+            }
             return;
         }
         "children" => {

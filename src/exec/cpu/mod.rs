@@ -158,9 +158,9 @@ impl CpuProgram {
         for l in schedule.launches {
             bytes.push(l.slots.iter().map(|&b| schedule.buffers[b].size as u64 * 4).sum());
             let code = match &l.work {
-                Work::Nest(nest) => Code::Kernel(cache.nest(nest)?),
+                Work::Nest(nest) => Code::Kernel(cache.nest(l.key, nest)?),
                 Work::Contract(c) => {
-                    let kernel = cache.contraction(c)?;
+                    let kernel = cache.contraction(l.key, c)?;
                     schedule.buffers[l.slots[3]].size = match &*kernel {
                         Kernel::Rows(rows) => rows.packed(),
                         Kernel::Dots(dots) => dots.packed(),
@@ -168,7 +168,7 @@ impl CpuProgram {
                     };
                     Code::Kernel(kernel)
                 }
-                Work::Window(w) => Code::Kernel(cache.window(w)?),
+                Work::Window(w) => Code::Kernel(cache.window(l.key, w)?),
                 Work::Zero => Code::Zero { elements: schedule.buffers[l.slots[0]].size },
                 Work::Random { stream, layout } => Code::Random { stream: *stream, layout: layout.clone() },
             };

@@ -6,9 +6,8 @@
 //! an [`Atom::Load`] names a slot in place of a node, with one index: the element's offset, and a second, constant
 //! one (its greatest legal value) where the offset may be illegal and has to be clamped.
 
-use std::hash::{Hash, Hasher};
+use std::hash::Hash;
 
-use crate::base::hash::hash128;
 use crate::exec::cpu::layout::{Layout, ROW};
 use crate::graph::{Atom, BinaryOp, CompareOp, DType, Guard, Index, NodeId, Op, ReduceOp, UnaryOp};
 
@@ -161,21 +160,7 @@ impl Nest {
 
 /// 128 bits of all that a value hashes.
 pub fn hash_key(x: &impl Hash) -> u128 {
-    let mut bytes = Bytes(Vec::with_capacity(512));
-    x.hash(&mut bytes);
-    hash128(&bytes.0)
-}
-
-/// A hasher that keeps what it is fed.
-struct Bytes(Vec<u8>);
-
-impl Hasher for Bytes {
-    fn finish(&self) -> u64 {
-        0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-    }
+    crate::base::hash::of(x)
 }
 
 /// A tensor that a nest reads: its place and type, and the slot under which it is passed.

@@ -4,12 +4,20 @@
 //! the group itself reads is never stored. An update whose value is elementwise in the updated input is computed in
 //! place, if nobody reads the old value later; the others are copied after all nodes are computed.
 
+use std::cell::RefCell;
+use std::hash::Hash;
+use std::rc::Rc;
+use std::sync::Arc;
+
 use super::contract::{Contraction, Product};
 use super::layout::Layout;
 use super::nest::{Builder, Fold, Nest, Source};
 use super::windows::{self, Window};
+use crate::base::hash::{Bytes, hash128};
+use crate::base::memo::Memo;
 use crate::exec::ExecError;
-use crate::graph::{Atom, BinaryOp, DType, Equation, Graph, Guard, Index, Kind, NodeId, Op, ReduceOp, Role};
+use crate::graph::template::{number, structure};
+use crate::graph::{At, BinaryOp, DType, Equation, Graph, Guard, Index, Kind, NodeId, Op, ReduceOp, Role};
 
 /// An index into [`Schedule::buffers`].
 pub type BufferId = usize;
@@ -40,11 +48,11 @@ pub struct Buffer {
 #[derive(Clone, Debug)]
 pub enum Work {
     /// Generated loops.
-    Nest(Box<Nest>),
+    Nest(Arc<Nest>),
     /// A sum of products: its result, the factors in the order of the contraction, scratch.
-    Contract(Box<Contraction>),
+    Contract(Arc<Contraction>),
     /// A reduction over windows of rows: its result, what is reduced, for some also the numbers of rows.
-    Window(Box<Window>),
+    Window(Arc<Window>),
     /// Zeros in the only slot.
     Zero,
     /// Draws in the only slot.
@@ -56,15 +64,40 @@ pub enum Work {
     },
 }
 
+impl Work {
+    /// Of the kernel, if it has one: the hash of all that decides it.
+    fn key(&self) -> u128 {
+        match self {
+            Work::Nest(nest) => nest.key(),
+            Work::Contract(c) => c.key(),
+            Work::Window(w) => w.key(),
+            Work::Zero | Work::Random { .. } => 0,
+        }
+    }
+}
+
 /// One step of a run.
 #[derive(Clone, Debug)]
 pub struct Launch {
     /// What is done.
     pub work: Work,
+    /// See [`Work::key`].
+    pub key: u128,
     /// The buffer of each slot.
     pub slots: Vec<BufferId>,
     /// Of the node that it computes, the last of a group.
     pub label: String,
+}
+
+impl Launch {
+    fn new(work: Work, slots: Vec<BufferId>, label: String) -> Self {
+        Self { key: work.key(), work, slots, label }
+    }
+}
+
+thread_local! {
+    /// The launches of steps that were met before, their buffers by number, by what [`Scheduler::remember`] says.
+    static KNOWN: RefCell<Memo<Rc<Vec<Launch>>>> = const { RefCell::new(Memo::new(8192)) };
 }
 
 /// A graph in the order in which it runs.
@@ -152,11 +185,6 @@ fn live(graph: &Graph) -> Vec<bool> {
     live
 }
 
-/// Whether an index list is the point of the output itself.
-fn identity(at: &[Index]) -> bool {
-    at.iter().enumerate().all(|(a, i)| i.as_var() == Some(a))
-}
-
 fn elementwise(graph: &Graph, id: NodeId) -> Option<&Equation> {
     match &graph.node(id).kind {
         Kind::Equation(e) if e.reduce.is_none() => Some(e),
@@ -173,7 +201,7 @@ fn reads_in_place(e: &Equation, is_t: &dyn Fn(NodeId) -> bool) -> bool {
     };
     let guards = e.guards.iter().any(|g| loads(g.index()));
     let ops = e.body.iter().all(|op| match op {
-        Op::Read(r, at) => (!is_t(*r) || identity(at)) && !at.iter().any(loads),
+        Op::Read(r, at) => (!is_t(*r) || at.is_identity()) && (at.is_affine() || !at.iter().any(loads)),
         Op::Index(i) => !loads(i),
         Op::Test(g) => !loads(g.index()),
         _ => true,
@@ -496,9 +524,12 @@ impl Scheduler<'_> {
             match step {
                 Step::Group(members) => {
                     let stored: Vec<NodeId> = members.iter().copied().filter(|m| needed[m.0 as usize]).collect();
-                    launches.push(self.lower_group(members, &stored));
+                    self.remember(members, &stored, &mut launches, |launches| {
+                        launches.push(self.lower_group(members, &stored));
+                        Ok(())
+                    })?;
                 }
-                Step::Node(id) => self.lower_node(*id, &mut launches)?,
+                Step::Node(id) => self.remember(&[*id], &[], &mut launches, |launches| self.lower_node(*id, launches))?,
                 Step::Copy { from, to, label } => launches.push(lower_copy(from, to, label)),
             }
         }
@@ -520,6 +551,52 @@ impl Scheduler<'_> {
         Ok(Schedule { launches, buffers, places, outputs })
     }
 
+    /// Lowers a step, or finds how one like it was lowered. That depends on the nodes that it computes, on which of them
+    /// are stored, and of them and all that they read on types, layouts and which of them share a buffer; on nothing else.
+    fn remember(
+        &self,
+        members: &[NodeId],
+        stored: &[NodeId],
+        launches: &mut Vec<Launch>,
+        lower: impl FnOnce(&mut Vec<Launch>) -> Result<(), ExecError>,
+    ) -> Result<(), ExecError> {
+        let (mut key, mut met, mut buffers) = (Bytes::default(), members.to_vec(), Vec::new());
+        let mut plain = true;
+        stored.len().hash(&mut key);
+        for m in members {
+            stored.contains(m).hash(&mut key);
+            plain &= structure(self.graph.node(*m), &mut key, &mut |x| number(&mut met, x));
+        }
+        if !plain {
+            return lower(launches);
+        }
+        for &x in &met {
+            let (buffer, layout) = self.place(x);
+            (slot(&mut buffers, *buffer), layout, self.graph.node(x).dtype).hash(&mut key);
+        }
+        let key = hash128(&key.0);
+        let label = &self.graph.node(members[members.len() - 1]).label;
+        if let Some(known) = KNOWN.with_borrow(|all| all.get(key)) {
+            launches.extend(known.iter().map(|l| Launch {
+                work: l.work.clone(),
+                key: l.key,
+                slots: l.slots.iter().map(|&k| buffers[k]).collect(),
+                label: label.clone(),
+            }));
+            return Ok(());
+        }
+        let first = launches.len();
+        lower(launches)?;
+        let numbered = launches[first..].iter().map(|l| {
+            let slots = l.slots.iter().map(|b| buffers.iter().position(|x| x == b)).collect::<Option<_>>()?;
+            Some(Launch { work: l.work.clone(), key: l.key, slots, label: String::new() })
+        });
+        if let Some(numbered) = numbered.collect::<Option<Vec<_>>>() {
+            KNOWN.with_borrow_mut(|all| all.put(key, Rc::new(numbered)));
+        }
+        Ok(())
+    }
+
     fn builder<'b>(
         &'b self,
         extents: Vec<usize>,
@@ -534,7 +611,7 @@ impl Scheduler<'_> {
 
     fn lower_group(&self, members: &[NodeId], stored: &[NodeId]) -> Launch {
         let shape = &self.graph.node(members[0]).shape;
-        let at: Vec<Index> = (0..shape.len()).map(Index::var).collect();
+        let at = At::identity(shape.len());
         // Written buffers come first, so that the closures below need no second borrow of the table.
         let mut slots: Vec<BufferId> = Vec::new();
         for m in stored {
@@ -555,7 +632,7 @@ impl Scheduler<'_> {
         }
         let nest = b.finish(Fold::None);
         let label = self.graph.node(members[members.len() - 1]).label.clone();
-        Launch { work: Work::Nest(Box::new(nest)), slots, label }
+        Launch::new(Work::Nest(Arc::new(nest)), slots, label)
     }
 
     /// The launch of a sum of products of two floats.
@@ -575,11 +652,11 @@ impl Scheduler<'_> {
             outputs: node.shape.len(),
             guards: e.guards.clone(),
             out,
-            at: (0..node.shape.len()).map(Index::var).collect(),
-            factors: [(&places[0].1, a_at.clone()), (&places[1].1, b_at.clone())],
+            at: At::identity(node.shape.len()).to_vec(),
+            factors: [(&places[0].1, a_at.to_vec()), (&places[1].1, b_at.to_vec())],
         })?;
         let slots = vec![*buffer, places[x].0, places[w].0];
-        Some(Launch { work: Work::Contract(Box::new(contraction)), slots, label: node.label.clone() })
+        Some(Launch::new(Work::Contract(Arc::new(contraction)), slots, node.label.clone()))
     }
 
     /// Whether the tensors of a window reduction have the elements that its kernel takes them for.
@@ -593,7 +670,7 @@ impl Scheduler<'_> {
         let node = self.graph.node(id);
         let (buffer, layout) = self.place(id);
         let label = node.label.clone();
-        let at: Vec<Index> = (0..node.shape.len()).map(Index::var).collect();
+        let at = At::identity(node.shape.len());
         match &node.kind {
             Kind::Input(_) => {}
             Kind::Equation(e) | Kind::Arg(e) => {
@@ -623,7 +700,7 @@ impl Scheduler<'_> {
                     && self.types_fit(&window, id, &reads)
                 {
                     let slots = std::iter::once(*buffer).chain(reads.iter().map(|&t| self.place(t).0)).collect();
-                    launches.push(Launch { work: Work::Window(Box::new(window)), slots, label });
+                    launches.push(Launch::new(Work::Window(Arc::new(window)), slots, label));
                     return Ok(());
                 }
                 let mut slots = vec![*buffer];
@@ -632,10 +709,10 @@ impl Scheduler<'_> {
                 let value = b.append(&e.body, &e.guards, &|_| None);
                 b.store(0, layout, node.dtype, &at, 0, value);
                 let nest = b.finish(fold);
-                launches.push(Launch { work: Work::Nest(Box::new(nest)), slots, label });
+                launches.push(Launch::new(Work::Nest(Arc::new(nest)), slots, label));
             }
             Kind::Scatter(s) => {
-                launches.push(Launch { work: Work::Zero, slots: vec![*buffer], label: label.clone() });
+                launches.push(Launch::new(Work::Zero, vec![*buffer], label.clone()));
                 let mut slots = vec![*buffer];
                 let mut b = self.builder(s.extents.clone(), 0, &mut slots);
                 let mut guards = s.guards.clone();
@@ -646,7 +723,7 @@ impl Scheduler<'_> {
                 let value = b.append(&s.body, &guards, &|_| None);
                 b.store(0, layout, node.dtype, &s.target, 0, value);
                 let nest = b.finish(Fold::Scatter);
-                launches.push(Launch { work: Work::Nest(Box::new(nest)), slots, label });
+                launches.push(Launch::new(Work::Nest(Arc::new(nest)), slots, label));
             }
             Kind::Concat { inputs, axis } => {
                 let mut start = 0;
@@ -661,7 +738,7 @@ impl Scheduler<'_> {
                     let value = b.append(&[Op::Read(*input, at.clone())], &[], &|_| None);
                     b.store(0, &to, node.dtype, &at, start * to.strides[*axis], value);
                     let nest = b.finish(Fold::None);
-                    launches.push(Launch { work: Work::Nest(Box::new(nest)), slots, label: label.clone() });
+                    launches.push(Launch::new(Work::Nest(Arc::new(nest)), slots, label.clone()));
                     start += part.shape[*axis] as i64;
                 }
             }
@@ -681,14 +758,14 @@ impl Scheduler<'_> {
                 there.reverse();
                 let mut slots = vec![*buffer];
                 let mut b = self.builder(node.shape.clone(), node.shape.len(), &mut slots);
-                let value = b.append(&[Op::Read(*x, there)], &[], &|_| None);
+                let value = b.append(&[Op::Read(*x, there.into())], &[], &|_| None);
                 b.store(0, layout, node.dtype, &at, 0, value);
                 let nest = b.finish(Fold::None);
-                launches.push(Launch { work: Work::Nest(Box::new(nest)), slots, label });
+                launches.push(Launch::new(Work::Nest(Arc::new(nest)), slots, label));
             }
             Kind::Random { stream } => {
                 let work = Work::Random { stream: *stream, layout: layout.clone() };
-                launches.push(Launch { work, slots: vec![*buffer], label });
+                launches.push(Launch::new(work, vec![*buffer], label));
             }
         }
         Ok(())
@@ -704,11 +781,11 @@ fn slot(slots: &mut Vec<BufferId>, buffer: BufferId) -> usize {
 
 fn lower_copy(from: &(BufferId, Layout, DType), to: &(BufferId, Layout), label: &str) -> Launch {
     let shape = &to.1.shape;
-    let at: Vec<Index> = (0..shape.len()).map(|v| Index::atom(Atom::Var(v as u8))).collect();
+    let at = At::identity(shape.len());
     let slots = vec![to.0, from.0];
     let mut b = Builder::new(shape.clone(), shape.len(), |_| Source { layout: &from.1, dtype: from.2, slot: 1 });
     let value = b.append(&[Op::Read(NodeId(0), at.clone())], &[], &|_| None);
     b.store(0, &to.1, from.2, &at, 0, value);
     let nest = b.finish(Fold::None);
-    Launch { work: Work::Nest(Box::new(nest)), slots, label: label.to_owned() }
+    Launch::new(Work::Nest(Arc::new(nest)), slots, label.to_owned())
 }
