@@ -272,7 +272,9 @@ fn stages() {
         note("build", timed(|| built = l.space.build(&c, Want::Graph { batch: 64, training: true }).ok()));
         let mut built = built.expect("it was built").graph;
         built.outputs.clear();
-        let (mut g, weights) = (built, |g: &Graph| g.inputs().filter(|(_, i)| matches!(i.role, Role::Param(_))).map(|(id, _)| id).collect::<Vec<_>>());
+        let (mut g, weights) = (built, |g: &Graph| {
+            g.inputs().filter(|(_, i)| matches!(i.role, Role::Param(_))).map(|(id, _)| id).collect::<Vec<_>>()
+        });
         // Any scalar will do as a loss.
         let last = NodeId(g.nodes.len() as u32 - 1);
         let loss = g.reduce_all(ReduceOp::Sum, last);

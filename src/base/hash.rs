@@ -29,8 +29,14 @@ pub fn of(x: &(impl Hash + ?Sized)) -> u128 {
 }
 
 /// A hasher that keeps what it is fed.
-#[derive(Default)]
 pub struct Bytes(pub Vec<u8>);
+
+impl Default for Bytes {
+    /// Empty, with room for most keys.
+    fn default() -> Self {
+        Self(Vec::with_capacity(2048))
+    }
+}
 
 impl Hasher for Bytes {
     fn finish(&self) -> u64 {

@@ -8,8 +8,8 @@
 
 use super::range::Facts;
 use super::{
-    At, Atom, BinaryOp, CompareOp, DType, Equation, Graph, Guard, Index, Input, Kind, Node, NodeId, Op, Reduce, ReduceOp,
-    Role, Scatter, UnaryOp, Val,
+    At, Atom, BinaryOp, CompareOp, DType, Equation, Graph, Guard, Index, Input, Kind, Node, NodeId, Op, Reduce,
+    ReduceOp, Role, Scatter, UnaryOp, Val,
 };
 
 /// The body of an equation under construction.
@@ -646,7 +646,14 @@ pub fn erf(x: f64) -> f64 {
 impl Node {
     /// Replaces every node that this one reads.
     pub fn map_reads(&mut self, f: &mut impl FnMut(NodeId) -> NodeId) {
-        match &mut self.kind {
+        self.kind.map_reads(f);
+    }
+}
+
+impl Kind {
+    /// Replaces every node that is read.
+    pub fn map_reads(&mut self, f: &mut impl FnMut(NodeId) -> NodeId) {
+        match self {
             Kind::Input(_) | Kind::Random { .. } => {}
             Kind::Reshape(x) => *x = f(*x),
             Kind::Concat { inputs, .. } => inputs.iter_mut().for_each(|x| *x = f(*x)),

@@ -5,13 +5,17 @@
 //! slice inside its tensor) enters the operands of a contraction, a sum over the product of two reads: executors
 //! recognize those. Epilogues of reductions stay nodes; executors fuse them when they schedule.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::build::Body;
 use super::grad::is_costly;
 use super::simplify::{Marks, dead, refresh_example, simplify_marked};
-use super::{At, BinaryOp, DType, Equation, Graph, Guard, Kind, Node, NodeId, Op, ReduceOp, Val};
+use super::template::{Kinds, number, remembered, structure};
+use super::{At, BinaryOp, DType, Equation, Graph, Guard, Kind, Node, NodeId, Op, ReduceOp, Scatter, Val};
+use crate::base::hash::Bytes;
+use crate::base::memo::Memo;
 
 /// A body does not grow beyond this many operations.
 const LARGEST_BODY: usize = 48;
@@ -92,8 +96,7 @@ fn goes_into_all(g: &Graph, id: NodeId, consumers: &[NodeId]) -> bool {
     for &c in consumers {
         let consumer = g.node(c);
         let Some((_, ops)) = parts(&consumer.kind) else { return false };
-        let at: Vec<&At> =
-            ops.iter().filter_map(|op| places(op).filter(|(t, _)| *t == id).map(|(_, at)| at)).collect();
+        let at: Vec<&At> = ops.iter().filter_map(|op| places(op).filter(|(t, _)| *t == id).map(|(_, at)| at)).collect();
         // A load of it would not be a read of the body.
         let mut all = 0;
         consumer.reads(|x| all += usize::from(x == id));
@@ -135,22 +138,35 @@ fn points(node: &Node) -> usize {
 
 /// Replaces the reads of an elementwise equation in one consumer by its body.
 fn inline(g: &mut Graph, id: NodeId, consumer: NodeId) {
-    let aside = Node { kind: Kind::Reshape(id), shape: Vec::new(), dtype: DType::Float, example: None, label: String::new() };
+    let aside =
+        Node { kind: Kind::Reshape(id), shape: Vec::new(), dtype: DType::Float, example: None, label: String::new() };
     let mut node = std::mem::replace(&mut g.nodes[consumer.0 as usize], aside);
-    substitute(g, id, &mut node);
+    let (mut key, mut met) = (Bytes::default(), vec![id]);
+    let mut plain = structure(&node, &mut key, &mut |x| number(&mut met, x));
+    plain &= structure(g.node(id), &mut key, &mut |x| number(&mut met, x));
+    let fused =
+        if plain { remembered(&KNOWN, &key, &met, || substituted(g, id, &node)) } else { substituted(g, id, &node) };
+    if let Some(kind) = fused {
+        node.kind = kind;
+    }
     refresh_example(g, &mut node);
     g.nodes[consumer.0 as usize] = node;
 }
 
-/// [`inline`] for a consumer that was taken out of the graph.
-fn substitute(g: &Graph, id: NodeId, node: &mut Node) {
-    let Kind::Equation(producer) = &g.node(id).kind else { return };
+thread_local! {
+    /// What [`substituted`] gave, by the structures of both nodes.
+    static KNOWN: RefCell<Kinds> = const { RefCell::new(Memo::new(8192)) };
+}
+
+/// How a consumer is computed without reading the equation `id`.
+fn substituted(g: &Graph, id: NodeId, node: &Node) -> Option<Kind> {
+    let Kind::Equation(producer) = &g.node(id).kind else { return None };
     let (extents, reducing) = match &node.kind {
         Kind::Equation(e) | Kind::Arg(e) => (e.extents(&node.shape), e.reduce.is_some()),
         Kind::Scatter(s) => (s.extents.clone(), true),
-        Kind::Input(_) | Kind::Concat { .. } | Kind::Reshape(_) | Kind::Random { .. } => return,
+        Kind::Input(_) | Kind::Concat { .. } | Kind::Reshape(_) | Kind::Random { .. } => return None,
     };
-    let Some((guards, ops)) = parts(&node.kind) else { return };
+    let (guards, ops) = parts(&node.kind)?;
     let mut body = Body::new(g, &extents, reducing);
     for guard in guards {
         body.guard(guard.clone());
@@ -158,7 +174,9 @@ fn substitute(g: &Graph, id: NodeId, node: &mut Node) {
     let mut vals: Vec<Val> = Vec::with_capacity(ops.len());
     for op in ops {
         let val = match op {
-            Op::Read(t, at) if *t == id && at.is_identity() && producer.guards.is_empty() => body.append(&producer.body),
+            Op::Read(t, at) if *t == id && at.is_identity() && producer.guards.is_empty() => {
+                body.append(&producer.body)
+            }
             Op::Read(t, at) if *t == id => {
                 let mut sub = |v: usize| at[v].clone();
                 let value = body.splice(&producer.body, &mut sub);
@@ -173,11 +191,14 @@ fn substitute(g: &Graph, id: NodeId, node: &mut Node) {
         vals.push(val);
     }
     let result = vals[vals.len() - 1];
-    let (new_guards, new_body) = body.finish(result);
-    match &mut node.kind {
-        Kind::Equation(e) | Kind::Arg(e) => (e.guards, e.body) = (new_guards, new_body),
-        Kind::Scatter(s) => (s.guards, s.body) = (new_guards, new_body),
-        Kind::Input(_) | Kind::Concat { .. } | Kind::Reshape(_) | Kind::Random { .. } => {}
+    let (guards, body) = body.finish(result);
+    match &node.kind {
+        Kind::Equation(e) => Some(Kind::Equation(Equation { reduce: e.reduce.clone(), guards, body })),
+        Kind::Arg(e) => Some(Kind::Arg(Equation { reduce: e.reduce.clone(), guards, body })),
+        Kind::Scatter(s) => {
+            Some(Kind::Scatter(Scatter { extents: s.extents.clone(), guards, target: s.target.clone(), body }))
+        }
+        Kind::Input(_) | Kind::Concat { .. } | Kind::Reshape(_) | Kind::Random { .. } => None,
     }
 }
 

@@ -3,14 +3,16 @@
 //! `Data` and `Knob` inputs stay even where nothing reads them, since they are what a run is given; weights and
 //! statistics that nothing reads or updates go.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::build::{Body, compact, example_axis};
 use super::range::Facts;
-use super::template::structure;
+use super::template::{Kinds, number, remembered, structure};
 use super::{At, Atom, BinaryOp, Equation, Graph, Guard, Index, Kind, Node, NodeId, Op, ReduceOp, Role, UnaryOp, Val};
 use crate::base::hash::{Bytes, hash128};
+use crate::base::memo::Memo;
 
 /// A pass. Gives whether it changed anything that another pass could look at again.
 type Pass = fn(&mut Graph, &mut Marks) -> bool;
@@ -193,11 +195,7 @@ pub(super) fn uniform(g: &Graph, id: NodeId) -> Option<f64> {
 fn copied(g: &Graph, node: &Node) -> Option<NodeId> {
     match &node.kind {
         Kind::Equation(Equation { reduce: None, guards, body }) if guards.is_empty() => match body.as_slice() {
-            [Op::Read(t, at)]
-                if g.node(*t).shape == node.shape && at.is_identity() =>
-            {
-                Some(*t)
-            }
+            [Op::Read(t, at)] if g.node(*t).shape == node.shape && at.is_identity() => Some(*t),
             _ => None,
         },
         _ => None,
@@ -209,30 +207,48 @@ fn bodies(g: &mut Graph, marks: &mut Marks) -> bool {
     if !marks.any(BODIES) {
         return false;
     }
+    thread_local! {
+        static KNOWN: RefCell<Kinds> = const { RefCell::new(Memo::new(8192)) };
+    }
     in_place(g, marks, BODIES, |g, node| {
-        let shape = &node.shape;
-        let simpler = match &node.kind {
-            Kind::Equation(e) => match body(g, &e.extents(shape), &e.guards, &e.body, e.reduce.is_some()) {
-                Some((guards, body)) => Some(Kind::Equation(Equation { reduce: e.reduce.clone(), guards, body })),
-                None => Some(zero()),
-            },
-            Kind::Arg(e) => body(g, &e.extents(shape), &e.guards, &e.body, true)
-                .map(|(guards, body)| Kind::Arg(Equation { reduce: e.reduce.clone(), guards, body })),
-            Kind::Scatter(s) => match body(g, &s.extents, &s.guards, &s.body, true) {
-                Some((guards, body)) if body != [Op::Const(0.0)] => {
-                    let target = s.target.clone();
-                    Some(Kind::Scatter(super::Scatter { extents: s.extents.clone(), guards, target, body }))
-                }
-                _ => Some(zero()),
-            },
-            Kind::Input(_) | Kind::Concat { .. } | Kind::Reshape(_) | Kind::Random { .. } => None,
-        };
-        let kind = match simpler? {
-            Kind::Equation(e) if e.body == [Op::Const(0.0)] => zero(),
-            kind => kind,
-        };
-        (kind != node.kind).then_some(kind)
+        if !matches!(node.kind, Kind::Equation(_) | Kind::Arg(_) | Kind::Scatter(_)) {
+            return None;
+        }
+        let (mut key, mut met) = (Bytes::default(), Vec::new());
+        let plain = structure(node, &mut key, &mut |x| number(&mut met, x));
+        // Otherwise the body depends on how these are computed, too.
+        let opaque = |&x: &NodeId| copied(g, g.node(x)).is_none() && uniform(g, x).is_none();
+        if plain && met.iter().all(opaque) {
+            return remembered(&KNOWN, &key, &met, || simpler(g, node));
+        }
+        simpler(g, node)
     })
+}
+
+/// How a node is computed more simply, if it is not already.
+fn simpler(g: &Graph, node: &Node) -> Option<Kind> {
+    let shape = &node.shape;
+    let simpler = match &node.kind {
+        Kind::Equation(e) => match body(g, &e.extents(shape), &e.guards, &e.body, e.reduce.is_some()) {
+            Some((guards, body)) => Some(Kind::Equation(Equation { reduce: e.reduce.clone(), guards, body })),
+            None => Some(zero()),
+        },
+        Kind::Arg(e) => body(g, &e.extents(shape), &e.guards, &e.body, true)
+            .map(|(guards, body)| Kind::Arg(Equation { reduce: e.reduce.clone(), guards, body })),
+        Kind::Scatter(s) => match body(g, &s.extents, &s.guards, &s.body, true) {
+            Some((guards, body)) if body != [Op::Const(0.0)] => {
+                let target = s.target.clone();
+                Some(Kind::Scatter(super::Scatter { extents: s.extents.clone(), guards, target, body }))
+            }
+            _ => Some(zero()),
+        },
+        Kind::Input(_) | Kind::Concat { .. } | Kind::Reshape(_) | Kind::Random { .. } => None,
+    };
+    let kind = match simpler? {
+        Kind::Equation(e) if e.body == [Op::Const(0.0)] => zero(),
+        kind => kind,
+    };
+    (kind != node.kind).then_some(kind)
 }
 
 fn zero() -> Kind {
@@ -472,9 +488,8 @@ fn reshapes(g: &mut Graph, marks: &mut Marks) -> bool {
 /// must not matter.
 fn copies(g: &mut Graph, marks: &mut Marks) -> bool {
     let kept: BTreeSet<NodeId> = g.updates.iter().map(|(_, from)| *from).collect();
-    let goes = |id: NodeId| {
-        copied(g, g.node(id)).is_some_and(|x| !kept.contains(&id) && g.node(x).dtype == g.node(id).dtype)
-    };
+    let goes =
+        |id: NodeId| copied(g, g.node(id)).is_some_and(|x| !kept.contains(&id) && g.node(x).dtype == g.node(id).dtype);
     if !g.ids().any(goes) {
         return false;
     }
@@ -491,7 +506,7 @@ fn copies(g: &mut Graph, marks: &mut Marks) -> bool {
 
 /// Nodes that are computed equally. Inputs are never merged.
 fn equal(g: &mut Graph, marks: &mut Marks) -> bool {
-    let mut bytes = Bytes(Vec::new());
+    let mut bytes = Bytes::default();
     let mut all: Vec<u128> = Vec::with_capacity(g.nodes.len());
     for n in g.nodes.iter().filter(|n| !matches!(n.kind, Kind::Input(_))) {
         bytes.0.clear();

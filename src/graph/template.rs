@@ -2,10 +2,14 @@
 //! networks of a space together. What a piece computes depends on the structure of the nodes that it was made for and on
 //! the shapes that it reads, which [`structure`] and [`describe`] write down: its key.
 
+use std::cell::RefCell;
 use std::hash::Hash;
+use std::rc::Rc;
+use std::thread::LocalKey;
 
 use super::{Graph, Index, Kind, Node, NodeId, Op};
-use crate::base::hash::Bytes;
+use crate::base::hash::{Bytes, hash128};
+use crate::base::memo::Memo;
 
 /// Nodes that read each other and some that come from outside. Inside, the ids of the latter come first.
 #[derive(Clone, Debug)]
@@ -102,6 +106,38 @@ pub fn number(met: &mut Vec<NodeId>, id: NodeId) -> u32 {
         met.len() - 1
     });
     at as u32
+}
+
+/// How nodes are computed instead, in a pass: `None` where they stay as they are. What they read is numbered.
+pub type Kinds = Memo<Option<Rc<Kind>>>;
+
+/// What a pass makes of a node, found under a key or made. `met` are the nodes behind the numbers of the key.
+pub fn remembered(
+    memo: &'static LocalKey<RefCell<Kinds>>,
+    key: &Bytes,
+    met: &[NodeId],
+    make: impl FnOnce() -> Option<Kind>,
+) -> Option<Kind> {
+    let key = hash128(&key.0);
+    if let Some(known) = memo.with_borrow(|all| all.get(key)) {
+        let mut kind = Kind::clone(known.as_deref()?);
+        kind.map_reads(&mut |x| met[x.0 as usize]);
+        return Some(kind);
+    }
+    let made = make();
+    let mut closed = true;
+    let inner = made.clone().map(|mut kind| {
+        kind.map_reads(&mut |x| {
+            let at = met.iter().position(|&y| x == y);
+            closed &= at.is_some();
+            NodeId(at.unwrap_or(0) as u32)
+        });
+        Rc::new(kind)
+    });
+    if closed {
+        memo.with_borrow_mut(|all| all.put(key, inner));
+    }
+    made
 }
 
 /// All that what is computed of a tensor depends on but for how it is computed.

@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::prim::Instances;
 use crate::base::{FileId, Sources, Span};
 use crate::diag::{Diagnostic, codes, did_you_mean};
-use super::prim::Instances;
 use crate::syntax::ast::{self, Ident, Item, ItemKind, UseWhat};
 
 use super::stdlib;

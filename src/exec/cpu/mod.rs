@@ -122,7 +122,7 @@ struct Call {
 struct Port {
     name: String,
     buffer: usize,
-    layout: Layout,
+    layout: Arc<Layout>,
     dtype: DType,
     knob: Option<f64>,
 }

@@ -31,6 +31,9 @@ pub enum Home {
     Persistent(NodeId),
 }
 
+/// Where a tensor is.
+pub type Place = (BufferId, Arc<Layout>);
+
 /// Storage of one or more tensors.
 #[derive(Clone, Debug)]
 pub struct Buffer {
@@ -108,9 +111,9 @@ pub struct Schedule {
     /// All of them.
     pub buffers: Vec<Buffer>,
     /// Of each node that is computed or given.
-    pub places: Vec<Option<(BufferId, Layout)>>,
+    pub places: Vec<Option<Place>>,
     /// Of each output of the graph, at the end of a run.
-    pub outputs: Vec<(BufferId, Layout)>,
+    pub outputs: Vec<Place>,
 }
 
 /// A node or a group of nodes that is computed at once.
@@ -119,8 +122,8 @@ enum Step {
     Node(NodeId),
     /// `to` takes the elements of `from`.
     Copy {
-        from: (BufferId, Layout, DType),
-        to: (BufferId, Layout),
+        from: (BufferId, Arc<Layout>, DType),
+        to: Place,
         label: String,
     },
 }
@@ -132,10 +135,15 @@ struct Scheduler<'a> {
     /// The step that computes a node; none for inputs, and that of its source for a view.
     step_of: Vec<Option<usize>>,
     buffers: Vec<Buffer>,
-    places: Vec<Option<(BufferId, Layout)>>,
+    places: Vec<Option<Place>>,
+    /// The layouts of fresh tensors so far.
+    layouts: Vec<Arc<Layout>>,
+    /// What each node reads: ranges of `read`, each node once.
+    reads: Vec<(usize, usize)>,
+    read: Vec<NodeId>,
     /// Of each buffer, before any sharing: the node that it was made for.
     owner: Vec<NodeId>,
-    outputs: Vec<(BufferId, Layout)>,
+    outputs: Vec<Place>,
 }
 
 /// Larger groups would not fit the registers.
@@ -154,9 +162,21 @@ pub fn schedule(graph: &Graph) -> Result<Schedule, ExecError> {
         step_of: vec![None; n],
         buffers: Vec::new(),
         places: vec![None; n],
+        layouts: Vec::new(),
+        reads: Vec::with_capacity(n),
+        read: Vec::new(),
         owner: Vec::new(),
         outputs: Vec::new(),
     };
+    for node in &graph.nodes {
+        let start = s.read.len();
+        node.reads(|r| {
+            if !s.read[start..].contains(&r) {
+                s.read.push(r);
+            }
+        });
+        s.reads.push((start, s.read.len()));
+    }
     for id in graph.ids().filter(|id| s.live[id.0 as usize]).collect::<Vec<_>>() {
         s.add(id);
     }
@@ -210,11 +230,26 @@ fn reads_in_place(e: &Equation, is_t: &dyn Fn(NodeId) -> bool) -> bool {
 }
 
 impl Scheduler<'_> {
-    fn place(&self, id: NodeId) -> &(BufferId, Layout) {
+    fn place(&self, id: NodeId) -> &Place {
         self.places[id.0 as usize].as_ref().expect("a read node was placed before its reader")
     }
 
-    fn fresh(&mut self, id: NodeId, layout: Layout, home: Home) {
+    /// What a node reads, each once.
+    fn reads(&self, id: NodeId) -> &[NodeId] {
+        let (start, end) = self.reads[id.0 as usize];
+        &self.read[start..end]
+    }
+
+    /// The layout of a fresh tensor. Most tensors of a network have one of few.
+    fn layout(&mut self, shape: &[usize], example: Option<usize>) -> Arc<Layout> {
+        let known = self.layouts.iter().find(|l| l.shape == shape && l.padded == example).cloned();
+        known.unwrap_or_else(|| {
+            self.layouts.push(Arc::new(Layout::new(shape, example)));
+            self.layouts[self.layouts.len() - 1].clone()
+        })
+    }
+
+    fn fresh(&mut self, id: NodeId, layout: Arc<Layout>, home: Home) {
         self.buffers.push(Buffer { size: layout.size, home, first: usize::MAX, last: 0 });
         self.owner.push(id);
         self.places[id.0 as usize] = Some((self.buffers.len() - 1, layout));
@@ -222,18 +257,19 @@ impl Scheduler<'_> {
 
     fn add(&mut self, id: NodeId) {
         let node = self.graph.node(id);
-        let layout = Layout::new(&node.shape, node.example.map(usize::from));
+        let layout = self.layout(&node.shape, node.example.map(usize::from));
         match &node.kind {
             Kind::Input(input) => match input.role {
                 Role::Param(_) | Role::State(_) => {
-                    self.fresh(id, Layout::new(&node.shape, None), Home::Persistent(id));
+                    let layout = self.layout(&node.shape, None);
+                    self.fresh(id, layout, Home::Persistent(id));
                 }
                 Role::Data | Role::Knob(_) => self.fresh(id, layout, Home::Arena),
             },
             Kind::Reshape(x) => {
                 let (buffer, from) = self.place(*x);
                 if let Some(view) = from.reshape(&node.shape) {
-                    self.places[id.0 as usize] = Some((*buffer, view));
+                    self.places[id.0 as usize] = Some((*buffer, Arc::new(view)));
                     self.step_of[id.0 as usize] = self.step_of[x.0 as usize];
                 } else {
                     self.fresh(id, layout, Home::Arena);
@@ -266,9 +302,7 @@ impl Scheduler<'_> {
 
     /// The latest group that an elementwise equation can join with a gain.
     fn group_for(&self, id: NodeId, e: &Equation) -> Option<usize> {
-        let node = self.graph.node(id);
-        let mut reads = Vec::new();
-        node.reads(|r| reads.push(r));
+        let reads = self.reads(id);
         for g in (self.steps.len().saturating_sub(REACH)..self.steps.len()).rev() {
             let after = |r: &NodeId| self.step_of[r.0 as usize].is_some_and(|s| s > g);
             if reads.iter().any(after) {
@@ -283,13 +317,7 @@ impl Scheduler<'_> {
             let inside = |r: NodeId| self.step_of[r.0 as usize] == Some(g);
             let legal = reads.iter().all(|&r| !inside(r) || (members.contains(&r) && reads_in_place(e, &|t| t == r)));
             let shares = reads.iter().any(|&r| {
-                inside(r)
-                    || (self.graph.node(r).len() > 1
-                        && members.iter().any(|&m| {
-                            let mut same = false;
-                            self.graph.node(m).reads(|x| same |= x == r);
-                            same
-                        }))
+                inside(r) || (self.graph.node(r).len() > 1 && members.iter().any(|&m| self.reads(m).contains(&r)))
             });
             if legal && shares && ops + e.body.len() <= GROUP_OPS {
                 return Some(g);
@@ -303,19 +331,15 @@ impl Scheduler<'_> {
         let of = |t: NodeId| self.places[t.0 as usize].as_ref().is_some_and(|p| p.0 == buffer);
         match step {
             Step::Copy { from, .. } => (from.0 == buffer, false),
-            Step::Node(id) => {
-                let mut any = false;
-                self.graph.node(*id).reads(|r| any |= of(r));
-                (any, false)
-            }
+            Step::Node(id) => (self.reads(*id).iter().any(|&r| of(r)), false),
             Step::Group(members) => {
                 let (mut any, mut local) = (false, true);
                 for &m in members {
                     let mut reads = false;
-                    self.graph.node(m).reads(|r| {
+                    for &r in self.reads(m) {
                         reads |= of(r);
                         local &= !of(r) || self.place(r).1 == self.place(m).1;
-                    });
+                    }
                     any |= reads;
                     local &= !reads || elementwise(self.graph, m).is_some_and(|e| reads_in_place(e, &of));
                 }
@@ -329,12 +353,12 @@ impl Scheduler<'_> {
         let mut readers = vec![Vec::new(); self.buffers.len()];
         for (i, step) in self.steps.iter().enumerate() {
             let mut read = |id: NodeId| {
-                self.graph.node(id).reads(|r| {
+                for &r in self.reads(id) {
                     let list: &mut Vec<usize> = &mut readers[self.place(r).0];
                     if list.last() != Some(&i) {
                         list.push(i);
                     }
-                });
+                }
             };
             match step {
                 Step::Group(members) => members.iter().for_each(|&m| read(m)),
@@ -399,9 +423,9 @@ impl Scheduler<'_> {
         self.steps.extend(last);
     }
 
-    fn set_aside(&mut self, id: NodeId, buffer: BufferId, layout: Layout) -> (BufferId, Layout) {
+    fn set_aside(&mut self, id: NodeId, buffer: BufferId, layout: Arc<Layout>) -> Place {
         let node = self.graph.node(id);
-        let aside = Layout::new(&node.shape, None);
+        let aside = self.layout(&node.shape, None);
         self.buffers.push(Buffer { size: aside.size, home: Home::Arena, first: usize::MAX, last: 0 });
         self.owner.push(id);
         let to = (self.buffers.len() - 1, aside);
@@ -420,7 +444,7 @@ impl Scheduler<'_> {
         for (i, step) in self.steps.iter().enumerate() {
             let node = |id: NodeId, touch: &mut dyn FnMut(BufferId, usize)| {
                 touch(self.place(id).0, i);
-                self.graph.node(id).reads(|r| touch(self.place(r).0, i));
+                self.reads(id).iter().for_each(|&r| touch(self.place(r).0, i));
             };
             match step {
                 Step::Group(members) => members.iter().for_each(|&m| node(m, &mut touch)),
@@ -457,9 +481,7 @@ impl Scheduler<'_> {
                 {
                     continue;
                 }
-                let mut operands = Vec::new();
-                self.graph.node(m).reads(|r| operands.push(r));
-                let free = operands.into_iter().find(|&r| {
+                let free = self.reads(m).iter().copied().find(|&r| {
                     let (b, l) = self.place(r);
                     *l == layout
                         && last[*b] == i
@@ -503,12 +525,12 @@ impl Scheduler<'_> {
         };
         for id in self.graph.ids().filter(|id| self.live[id.0 as usize]) {
             let at = self.step_of[id.0 as usize];
-            self.graph.node(id).reads(|r| {
+            for &r in self.reads(id) {
                 let inside = elementwise(self.graph, id).is_some() && at == self.step_of[r.0 as usize];
                 if !inside {
                     mark(r);
                 }
-            });
+            }
         }
         self.graph.outputs.iter().for_each(|(_, id)| mark(*id));
         self.graph.updates.iter().for_each(|(_, id)| mark(*id));
@@ -529,7 +551,9 @@ impl Scheduler<'_> {
                         Ok(())
                     })?;
                 }
-                Step::Node(id) => self.remember(&[*id], &[], &mut launches, |launches| self.lower_node(*id, launches))?,
+                Step::Node(id) => {
+                    self.remember(&[*id], &[], &mut launches, |launches| self.lower_node(*id, launches))?
+                }
                 Step::Copy { from, to, label } => launches.push(lower_copy(from, to, label)),
             }
         }
@@ -727,7 +751,7 @@ impl Scheduler<'_> {
             }
             Kind::Concat { inputs, axis } => {
                 let mut start = 0;
-                let mut to = layout.clone();
+                let mut to = Layout::clone(layout);
                 if to.padded == Some(*axis) {
                     to.padded = None;
                 }
@@ -764,7 +788,7 @@ impl Scheduler<'_> {
                 launches.push(Launch::new(Work::Nest(Arc::new(nest)), slots, label));
             }
             Kind::Random { stream } => {
-                let work = Work::Random { stream: *stream, layout: layout.clone() };
+                let work = Work::Random { stream: *stream, layout: Layout::clone(layout) };
                 launches.push(Launch::new(work, vec![*buffer], label));
             }
         }
@@ -779,7 +803,7 @@ fn slot(slots: &mut Vec<BufferId>, buffer: BufferId) -> usize {
     })
 }
 
-fn lower_copy(from: &(BufferId, Layout, DType), to: &(BufferId, Layout), label: &str) -> Launch {
+fn lower_copy(from: &(BufferId, Arc<Layout>, DType), to: &Place, label: &str) -> Launch {
     let shape = &to.1.shape;
     let at = At::identity(shape.len());
     let slots = vec![to.0, from.0];

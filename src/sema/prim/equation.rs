@@ -8,8 +8,8 @@ use crate::base::Span;
 use crate::base::hash::hash64;
 use crate::diag::{Diagnostic, codes};
 use crate::graph::{
-    At, Atom, BinaryOp, CompareOp, DType, Equation, Graph, Guard, Index, Kind, Node, NodeId, Op, Reduce, ReduceOp, UnaryOp,
-    Val,
+    At, Atom, BinaryOp, CompareOp, DType, Equation, Graph, Guard, Index, Kind, Node, NodeId, Op, Reduce, ReduceOp,
+    UnaryOp, Val,
 };
 use crate::syntax::ast::{BinOp, Expr, ExprKind, Ident, IndexDecl, Primitive, Reducer, UnOp};
 
@@ -283,10 +283,7 @@ impl Lowering<'_> {
         // A plain copy is its source.
         if let ([Op::Read(t, at)], [], None) = (&body[..], &guards[..], &reduce) {
             let node = self.g.node(*t);
-            if node.dtype == DType::Float
-                && node.shape == shape
-                && at.is_identity()
-            {
+            if node.dtype == DType::Float && node.shape == shape && at.is_identity() {
                 return *t;
             }
         }

@@ -103,11 +103,18 @@ impl Instance {
         for &x in outside {
             let node = g.node(x);
             let kind = Kind::Input(Input { name: String::new(), role: Role::Data });
-            own.push(Node { kind, shape: node.shape.clone(), dtype: node.dtype, example: node.example, label: String::new() });
+            own.push(Node {
+                kind,
+                shape: node.shape.clone(),
+                dtype: node.dtype,
+                example: node.example,
+                label: String::new(),
+            });
         }
         let place = PLACE.to_string();
         let inner: Vec<NodeId> = own.ids().collect();
-        let local: Vec<NodeId> = inputs.iter().filter_map(|x| outside.iter().position(|y| x == y)).map(|i| inner[i]).collect();
+        let local: Vec<NodeId> =
+            inputs.iter().filter_map(|x| outside.iter().position(|y| x == y)).map(|i| inner[i]).collect();
         let ctx = PrimCtx { site: &place, label: &place, known: None, ..*ctx };
         let results = instantiate_anew(p, &local, scalars, &mut own, &ctx).ok()?;
         if own.nodes.iter().any(|n| matches!(n.kind, Kind::Random { .. })) {

@@ -228,7 +228,14 @@ impl Unit {
                 })
             })
             .collect();
-        let ctx = PrimCtx { site: "u", label: "u", training: self.training, shared: false, call: Span::default(), known: None };
+        let ctx = PrimCtx {
+            site: "u",
+            label: "u",
+            training: self.training,
+            shared: false,
+            call: Span::default(),
+            known: None,
+        };
         let out = instantiate(&self.p, &ids, &self.scalars, &mut g, &ctx)?;
         Ok((g, out))
     }

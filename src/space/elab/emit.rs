@@ -191,7 +191,8 @@ impl<'a> Elab<'a, '_> {
         }
         let site = self.fresh_site(&p.name.name);
         let (training, shared) = (self.training(), self.sharing);
-        let ctx = PrimCtx { site: &site, label: &site, training, shared, call: span, known: Some(&self.program.instances) };
+        let ctx =
+            PrimCtx { site: &site, label: &site, training, shared, call: span, known: Some(&self.program.instances) };
         match prim::instantiate(p, &nodes, &scalars, self.graph(), &ctx) {
             Ok(out) => Ok(out),
             Err(d) => self.fail(d),
