@@ -309,6 +309,26 @@ fn stages() {
     }
 }
 
+/// A line of this process' status, in bytes.
+fn status(what: &str) -> f64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find_map(|l| l.strip_prefix(what)?.strip_prefix(':'));
+    line.and_then(|l| l.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(f64::NAN) * 1024.0
+}
+
+/// What a training step takes of memory: foretold, and by how much the process grows once its kernels are compiled.
+fn memory(cpu: &Cpu, g: &Graph) {
+    let program = cpu.compile(g).expect("it compiles");
+    let foretold = program.scratch_bytes() + g.lasting_bytes();
+    drop(program);
+    let before = status("VmRSS");
+    let mut ready = Ready::new(cpu, g);
+    (0..3).for_each(|_| ready.run());
+    // The most since the start may have been in the compiler.
+    let taken = status("VmRSS") - before;
+    println!("{{\"foretold\": {foretold}, \"least\": {taken}}}");
+}
+
 /// Multiply-adds in registers, GFLOP/s: what no kernel can pass.
 fn peak() -> f64 {
     let best = repeat(0.3, nasc::exec::cpu::measure_peak);
@@ -355,6 +375,13 @@ fn main() {
         }
         "stages" => {
             stages();
+            return;
+        }
+        "memory8" | "memory32" => {
+            let image = if work == "memory8" { [1, 8, 8] } else { [3, 32, 32] };
+            let s = space("", NASBENCH, &image);
+            let g = step_of(&s, &uniform(&s, "nor_conv_3x3"), batch);
+            memory(&cpu, &g);
             return;
         }
         "loop" => {

@@ -167,7 +167,8 @@ pub struct Timing {
     pub least: u64,
     /// Arithmetic operations of one run.
     pub flops: u64,
-    /// Bytes of one run, each tensor counted once: what must come from memory where nothing is cached.
+    /// Bytes of one run that must come from memory, and go there, where nothing is cached: a tensor that is read and
+    /// overwritten counts twice.
     pub bytes: u64,
 }
 

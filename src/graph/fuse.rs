@@ -14,7 +14,7 @@ use super::grad::is_costly;
 use super::simplify::{Marks, dead, refresh_example, simplify_marked};
 use super::template::{Kinds, number, remembered, structure};
 use super::{At, BinaryOp, DType, Equation, Graph, Guard, Kind, Node, NodeId, Op, ReduceOp, Scatter, Val};
-use crate::base::hash::Bytes;
+use crate::base::hash::Mixer;
 use crate::base::memo::Memo;
 
 /// A body does not grow beyond this many operations.
@@ -141,7 +141,7 @@ fn inline(g: &mut Graph, id: NodeId, consumer: NodeId) {
     let aside =
         Node { kind: Kind::Reshape(id), shape: Vec::new(), dtype: DType::Float, example: None, label: String::new() };
     let mut node = std::mem::replace(&mut g.nodes[consumer.0 as usize], aside);
-    let (mut key, mut met) = (Bytes::default(), vec![id]);
+    let (mut key, mut met) = (Mixer::default(), vec![id]);
     let mut plain = structure(&node, &mut key, &mut |x| number(&mut met, x));
     plain &= structure(g.node(id), &mut key, &mut |x| number(&mut met, x));
     let fused =

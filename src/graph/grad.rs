@@ -20,7 +20,7 @@ use super::{
     At, Atom, BinaryOp, CompareOp, DType, Equation, Graph, Guard, Index, Kind, NodeId, Op, Reduce, ReduceOp, Scatter,
     UnaryOp, Val,
 };
-use crate::base::hash::{Bytes, hash128};
+use crate::base::hash::Mixer;
 use crate::base::memo::Memo;
 
 /// The gradient of the scalar `loss` by each of `wrt`, of its shape; zeros where the loss does not depend on it.
@@ -83,7 +83,7 @@ struct Propagated {
 /// As [`propagate`], which most nodes of most networks need not run: their likes were met before.
 fn propagate_known(g: &mut Graph, id: NodeId, grad: NodeId, active: &[bool]) -> Vec<(NodeId, NodeId)> {
     let node = g.node(id);
-    let (mut key, mut outside) = (Bytes::default(), Vec::new());
+    let (mut key, mut outside) = (Mixer::default(), Vec::new());
     if !structure(node, &mut key, &mut |x| number(&mut outside, x)) {
         return propagate(g, id, grad, active);
     }
@@ -93,7 +93,7 @@ fn propagate_known(g: &mut Graph, id: NodeId, grad: NodeId, active: &[bool]) -> 
         describe(g.node(x), &mut key);
         active.get(x.0 as usize).hash(&mut key);
     }
-    let key = hash128(&key.0);
+    let key = key.key();
     if let Some(known) = KNOWN.with_borrow(|all| all.get(key)) {
         let pasted = known.template.paste(g, &outside, "", &place);
         return known.parts.iter().map(|&(to, part)| (pasted.node(to), pasted.node(part))).collect();

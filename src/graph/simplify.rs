@@ -11,7 +11,7 @@ use super::build::{Body, compact, example_axis};
 use super::range::Facts;
 use super::template::{Kinds, number, remembered, structure};
 use super::{At, Atom, BinaryOp, Equation, Graph, Guard, Index, Kind, Node, NodeId, Op, ReduceOp, Role, UnaryOp, Val};
-use crate::base::hash::{Bytes, hash128};
+use crate::base::hash::Mixer;
 use crate::base::memo::Memo;
 
 /// A pass. Gives whether it changed anything that another pass could look at again.
@@ -214,7 +214,7 @@ fn bodies(g: &mut Graph, marks: &mut Marks) -> bool {
         if !matches!(node.kind, Kind::Equation(_) | Kind::Arg(_) | Kind::Scatter(_)) {
             return None;
         }
-        let (mut key, mut met) = (Bytes::default(), Vec::new());
+        let (mut key, mut met) = (Mixer::default(), Vec::new());
         let plain = structure(node, &mut key, &mut |x| number(&mut met, x));
         // Otherwise the body depends on how these are computed, too.
         let opaque = |&x: &NodeId| copied(g, g.node(x)).is_none() && uniform(g, x).is_none();
@@ -506,12 +506,14 @@ fn copies(g: &mut Graph, marks: &mut Marks) -> bool {
 
 /// Nodes that are computed equally. Inputs are never merged.
 fn equal(g: &mut Graph, marks: &mut Marks) -> bool {
-    let mut bytes = Bytes::default();
+    let key = |node: &Node| {
+        let mut key = Mixer::default();
+        structure(node, &mut key, &mut |x| x.0);
+        key.key()
+    };
     let mut all: Vec<u128> = Vec::with_capacity(g.nodes.len());
     for n in g.nodes.iter().filter(|n| !matches!(n.kind, Kind::Input(_))) {
-        bytes.0.clear();
-        structure(n, &mut bytes, &mut |x| x.0);
-        all.push(hash128(&bytes.0));
+        all.push(key(n));
     }
     all.sort_unstable();
     if all.windows(2).all(|w| w[0] != w[1]) {
@@ -522,10 +524,8 @@ fn equal(g: &mut Graph, marks: &mut Marks) -> bool {
         if matches!(node.kind, Kind::Input(_)) {
             return Outcome::Same(node);
         }
-        bytes.0.clear();
-        structure(&node, &mut bytes, &mut |x| x.0);
         let next = NodeId(g.nodes.len() as u32);
-        match *seen.entry(hash128(&bytes.0)).or_insert(next) {
+        match *seen.entry(key(&node)).or_insert(next) {
             id if id == next => Outcome::Same(node),
             id => Outcome::Replaced(id),
         }

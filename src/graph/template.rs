@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::thread::LocalKey;
 
 use super::{Graph, Index, Kind, Node, NodeId, Op};
-use crate::base::hash::{Bytes, hash128};
+use crate::base::hash::Mixer;
 use crate::base::memo::Memo;
 
 /// Nodes that read each other and some that come from outside. Inside, the ids of the latter come first.
@@ -114,11 +114,11 @@ pub type Kinds = Memo<Option<Rc<Kind>>>;
 /// What a pass makes of a node, found under a key or made. `met` are the nodes behind the numbers of the key.
 pub fn remembered(
     memo: &'static LocalKey<RefCell<Kinds>>,
-    key: &Bytes,
+    key: &Mixer,
     met: &[NodeId],
     make: impl FnOnce() -> Option<Kind>,
 ) -> Option<Kind> {
-    let key = hash128(&key.0);
+    let key = key.key();
     if let Some(known) = memo.with_borrow(|all| all.get(key)) {
         let mut kind = Kind::clone(known.as_deref()?);
         kind.map_reads(&mut |x| met[x.0 as usize]);
@@ -141,13 +141,13 @@ pub fn remembered(
 }
 
 /// All that what is computed of a tensor depends on but for how it is computed.
-pub fn describe(node: &Node, to: &mut Bytes) {
+pub fn describe(node: &Node, to: &mut Mixer) {
     (&node.shape, node.dtype, node.example).hash(to);
 }
 
 /// All that decides what a node is, its label left out, with what it reads by numbers. Gives whether that is all of it:
 /// nodes from which indices are loaded are written down as they are.
-pub fn structure(node: &Node, to: &mut Bytes, number: &mut impl FnMut(NodeId) -> u32) -> bool {
+pub fn structure(node: &Node, to: &mut Mixer, number: &mut impl FnMut(NodeId) -> u32) -> bool {
     describe(node, to);
     std::mem::discriminant(&node.kind).hash(to);
     let (guards, body) = match &node.kind {
@@ -242,9 +242,9 @@ mod tests {
         let (x, y) = (data(&mut g, "x", &[2, 3]), data(&mut g, "y", &[2, 3]));
         let sums = [(x, y), (y, x), (x, x)].map(|(a, b)| g.map("l", &[a, b], |e, v| e.mul(v[0], v[1])));
         let key = |id: NodeId| {
-            let (mut to, mut met) = (Bytes::default(), Vec::new());
+            let (mut to, mut met) = (Mixer::default(), Vec::new());
             assert!(structure(g.node(id), &mut to, &mut |x| number(&mut met, x)));
-            to.0
+            to.key()
         };
         assert_eq!(key(sums[0]), key(sums[1]));
         assert_ne!(key(sums[0]), key(sums[2]));

@@ -152,6 +152,29 @@ impl Nest {
         (self.extents.iter().product::<usize>() * each) as u64
     }
 
+    /// Elements that come from memory and that go there where nothing is cached, by the elements of each slot: a tensor
+    /// that is overwritten counts twice.
+    pub fn traffic(&self, sizes: &[usize]) -> u64 {
+        let stored = |a: usize| self.stores.iter().any(|s| s.0 == a);
+        // No more places than loops on which the place depends have.
+        let places = |a: &Access| {
+            let turns = (0..self.extents.len()).filter(|&v| dependence(&a.offset, v) != Use::None);
+            turns.map(|v| self.extents[v]).product::<usize>()
+        };
+        let most = |slot: usize, written: bool| {
+            let of = self.accesses.iter().enumerate().filter(|(i, a)| a.slot == slot && stored(*i) == written);
+            of.map(|(_, a)| places(a)).max()
+        };
+        let slot = |(k, &size): (usize, &usize)| {
+            let (read, written) = (most(k, false), most(k, true));
+            // A table of indices is in no access.
+            let read = if read.is_none() && written.is_none() { Some(size) } else { read };
+            let again = if self.fold == Fold::Scatter { 2 } else { 1 };
+            (read.map_or(0, |n| n.min(size)) + again * written.map_or(0, |n| n.min(size))) as u64
+        };
+        sizes.iter().enumerate().map(slot).sum()
+    }
+
     /// Whether some guard is left, so that a reduction may have no point.
     pub fn guarded(&self) -> bool {
         !self.guards.is_empty()

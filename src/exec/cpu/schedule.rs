@@ -4,19 +4,15 @@
 //! the group itself reads is never stored. An update whose value is elementwise in the updated input is computed in
 //! place, if nobody reads the old value later; the others are copied after all nodes are computed.
 
-use std::cell::RefCell;
-use std::hash::Hash;
-use std::rc::Rc;
+mod remember;
+
 use std::sync::Arc;
 
 use super::contract::{Contraction, Product};
 use super::layout::Layout;
 use super::nest::{Builder, Fold, Nest, Source};
 use super::windows::{self, Window};
-use crate::base::hash::{Bytes, hash128};
-use crate::base::memo::Memo;
 use crate::exec::ExecError;
-use crate::graph::template::{number, structure};
 use crate::graph::{At, BinaryOp, DType, Equation, Graph, Guard, Index, Kind, NodeId, Op, ReduceOp, Role};
 
 /// An index into [`Schedule::buffers`].
@@ -96,11 +92,6 @@ impl Launch {
     fn new(work: Work, slots: Vec<BufferId>, label: String) -> Self {
         Self { key: work.key(), work, slots, label }
     }
-}
-
-thread_local! {
-    /// The launches of steps that were met before, their buffers by number, by what [`Scheduler::remember`] says.
-    static KNOWN: RefCell<Memo<Rc<Vec<Launch>>>> = const { RefCell::new(Memo::new(8192)) };
 }
 
 /// A graph in the order in which it runs.
@@ -573,52 +564,6 @@ impl Scheduler<'_> {
             }
         }
         Ok(Schedule { launches, buffers, places, outputs })
-    }
-
-    /// Lowers a step, or finds how one like it was lowered. That depends on the nodes that it computes, on which of them
-    /// are stored, and of them and all that they read on types, layouts and which of them share a buffer; on nothing else.
-    fn remember(
-        &self,
-        members: &[NodeId],
-        stored: &[NodeId],
-        launches: &mut Vec<Launch>,
-        lower: impl FnOnce(&mut Vec<Launch>) -> Result<(), ExecError>,
-    ) -> Result<(), ExecError> {
-        let (mut key, mut met, mut buffers) = (Bytes::default(), members.to_vec(), Vec::new());
-        let mut plain = true;
-        stored.len().hash(&mut key);
-        for m in members {
-            stored.contains(m).hash(&mut key);
-            plain &= structure(self.graph.node(*m), &mut key, &mut |x| number(&mut met, x));
-        }
-        if !plain {
-            return lower(launches);
-        }
-        for &x in &met {
-            let (buffer, layout) = self.place(x);
-            (slot(&mut buffers, *buffer), layout, self.graph.node(x).dtype).hash(&mut key);
-        }
-        let key = hash128(&key.0);
-        let label = &self.graph.node(members[members.len() - 1]).label;
-        if let Some(known) = KNOWN.with_borrow(|all| all.get(key)) {
-            launches.extend(known.iter().map(|l| Launch {
-                work: l.work.clone(),
-                key: l.key,
-                slots: l.slots.iter().map(|&k| buffers[k]).collect(),
-                label: label.clone(),
-            }));
-            return Ok(());
-        }
-        let first = launches.len();
-        lower(launches)?;
-        let numbered = launches[first..].iter().map(|l| {
-            let slots = l.slots.iter().map(|b| buffers.iter().position(|x| x == b)).collect::<Option<_>>()?;
-            Some(Launch { work: l.work.clone(), key: l.key, slots, label: String::new() })
-        });
-        if let Some(numbered) = numbered.collect::<Option<Vec<_>>>() {
-            KNOWN.with_borrow_mut(|all| all.put(key, Rc::new(numbered)));
-        }
-        Ok(())
     }
 
     fn builder<'b>(

@@ -671,6 +671,33 @@ fn wrong_inputs_are_named() {
     assert!(e.to_string().contains("`x`"), "{e}");
 }
 
+/// What a program says before it runs is what it takes then.
+#[test]
+fn memory_is_foretold() {
+    let g = super::speed::child(16, 64, 8);
+    let cpu = Cpu::new();
+    let mut program = CpuProgram::new(&g, &cpu.cache, None).unwrap();
+    let foretold = program.scratch_bytes() + g.lasting_bytes();
+    let Err(ExecError::Memory { needed, .. }) = Cpu::with_memory_limit(1000).compile(&g).map(|_| ()) else { panic!() };
+    assert_eq!(needed, foretold);
+    let mut memory = CpuMemory::default();
+    for (id, i) in g.inputs() {
+        if let Role::Param(init) | Role::State(init) = &i.role {
+            memory.ensure(&i.name, &g.node(id).shape, init, 1).unwrap();
+        }
+    }
+    let values = inputs(&g, 1);
+    let data = g.inputs().filter(|(_, i)| i.role == Role::Data).map(|(_, i)| (i.name.as_str(), &values[&i.name]));
+    let feed = Feed { data: data.collect(), ..Feed::default() };
+    program.run(&feed, &mut memory).unwrap();
+    let lasting: usize = memory.names().iter().map(|n| memory.find(n).unwrap().data.floats().len() * 4).sum();
+    let taken = (program.arena.as_ref().unwrap().floats().len() * 4 + lasting) as f64;
+    let error = (taken / foretold as f64 - 1.0).abs();
+    assert!(error < 0.05, "{taken} of {foretold}");
+    // No other plan of these launches would take much less.
+    assert!((program.size as f64) < 1.05 * program.live as f64, "{} and {}", program.size, program.live);
+}
+
 #[test]
 fn a_childs_training_step_agrees() {
     let g = super::speed::child(5, 4, 4);
@@ -726,8 +753,8 @@ fn launches_are_measured_when_asked() {
     assert!(timings.iter().all(|t| t.calls == 3 && t.nanoseconds >= 3 * t.least));
     // 15 weights for each of 256 places, multiplied and added.
     assert_eq!(timings[0].flops, 2 * 15 * 256);
-    // In place.
-    assert_eq!(timings[1].bytes, 5 * 256 * 4);
+    // In place: read and overwritten.
+    assert_eq!(timings[1].bytes, 2 * 5 * 256 * 4);
     program.measure(false);
     assert_eq!(program.timings(), []);
 }

@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::Span;
-use crate::base::hash::{Bytes, hash128};
+use crate::base::hash::Mixer;
 use crate::base::memo::Memo;
 use crate::diag::{Diagnostic, codes};
 use crate::graph::template::{PLACE, Template, describe, number};
@@ -33,7 +33,7 @@ pub fn instantiate(
     // A second use of a shared site looks for the weights of the first.
     let Some(known) = ctx.known.filter(|_| !ctx.shared) else { return instantiate_anew(p, inputs, scalars, g, ctx) };
     let mut outside: Vec<NodeId> = Vec::new();
-    let mut key = Bytes::default();
+    let mut key = Mixer::default();
     (p.name.span, ctx.training).hash(&mut key);
     inputs.iter().for_each(|&x| number(&mut outside, x).hash(&mut key));
     outside.iter().for_each(|&x| describe(g.node(x), &mut key));
@@ -46,7 +46,7 @@ pub fn instantiate(
             Scalar::Str(s) => s.hash(&mut key),
         }
     }
-    let key = hash128(&key.0);
+    let key = key.key();
     let use_ = known.get(key).unwrap_or_else(|| {
         let made = Instance::new(p, inputs, &outside, scalars, g, ctx).map(Arc::new);
         known.put(key, made.clone());
