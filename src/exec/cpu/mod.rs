@@ -146,7 +146,7 @@ struct Call {
 struct Port {
     name: String,
     buffer: usize,
-    layout: Layout,
+    layout: Arc<Layout>,
     dtype: DType,
     knob: Option<f64>,
 }
@@ -168,9 +168,11 @@ struct CpuProgram {
     outputs: Vec<Port>,
     /// Elements of the arena, which is made at the first run.
     size: usize,
+    /// The most of them that are needed at once.
+    live: usize,
     arena: Option<Aligned>,
     pointers: Vec<*mut u8>,
-    /// Bytes of each launch's tensors.
+    /// Bytes that each launch reads and writes.
     bytes: Vec<u64>,
     /// Of each launch, while it is measured: runs, nanoseconds, those of the fastest.
     measured: Option<Vec<(u64, u64, u64)>>,
@@ -192,12 +194,13 @@ impl CpuProgram {
             let size = |(&b, &stride): (&usize, &usize)| {
                 if stride > 0 { stride * parts } else { schedule.buffers[b].size }
             };
-            bytes.push(l.slots.iter().zip(&l.strides).map(|s| size(s) as u64 * 4).sum());
+            let sizes: Vec<usize> = l.slots.iter().zip(&l.strides).map(size).collect();
+            bytes.push(4 * traffic(&l.work, &sizes));
             let mut scratch = 0;
             let code = match &l.work {
-                Work::Nest(nest) => Code::Kernel(cache.nest(nest)?),
+                Work::Nest(nest) => Code::Kernel(cache.nest(l.key, nest)?),
                 Work::Contract(c) => {
-                    let kernel = cache.contraction(c)?;
+                    let kernel = cache.contraction(l.key, c)?;
                     scratch = match &*kernel {
                         Kernel::Rows(rows) => rows.packed().next_multiple_of(ROW),
                         Kernel::Dots(dots) => dots.packed().next_multiple_of(ROW),
@@ -206,7 +209,7 @@ impl CpuProgram {
                     schedule.buffers[l.slots[3]].size = scratch * threads;
                     Code::Kernel(kernel)
                 }
-                Work::Window(w) => Code::Kernel(cache.window(w)?),
+                Work::Window(w) => Code::Kernel(cache.window(l.key, w)?),
                 Work::Zero => Code::Zero { elements: schedule.buffers[l.slots[0]].size },
                 Work::Random { stream, layout } => Code::Random { stream: *stream, layout: layout.clone() },
             };
@@ -270,6 +273,7 @@ impl CpuProgram {
             given,
             outputs,
             size: plan.size,
+            live: plan.live,
             arena: None,
             pointers: Vec::new(),
             bytes,
@@ -293,6 +297,14 @@ fn fresh(cache: &Cache, size: usize) -> Aligned {
     #[cfg(test)]
     arena.floats_mut().fill(f32::NAN);
     arena
+}
+
+/// Elements that a launch reads and writes; `sizes` has those of its slots.
+fn traffic(work: &Work, sizes: &[usize]) -> u64 {
+    match work {
+        Work::Nest(nest) => nest.traffic(sizes),
+        Work::Contract(_) | Work::Window(_) | Work::Zero | Work::Random { .. } => sizes.iter().sum::<usize>() as u64,
+    }
 }
 
 fn describe(work: &Work) -> String {
@@ -522,7 +534,13 @@ impl Program for CpuProgram {
             let times = if c.parts > 1 { format!("{} × ", c.parts) } else { String::new() };
             let _ = writeln!(text, "{times}{}  buffers {:?}  {}", describe(&c.work), c.buffers, c.label);
         }
-        let _ = writeln!(text, "{} launches, {} bytes", self.calls.len(), self.scratch_bytes());
+        let _ = writeln!(
+            text,
+            "{} launches, {} bytes, {} of them needed at once",
+            self.calls.len(),
+            self.scratch_bytes(),
+            self.live * 4
+        );
         text
     }
 

@@ -170,9 +170,8 @@ impl Scheduler<'_> {
             let mut touches = Vec::new();
             for &m in members {
                 touches.push(Touch { buffer: self.place(m).0, written: true, apart: None });
-                self.graph.node(m).reads(|r| {
-                    touches.push(Touch { buffer: self.place(r).0, written: false, apart: None });
-                });
+                let read = |r: &NodeId| Touch { buffer: self.place(*r).0, written: false, apart: None };
+                touches.extend(self.reads(m).iter().map(read));
             }
             Reach { touches, channels: None }
         })
