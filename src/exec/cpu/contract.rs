@@ -155,6 +155,8 @@ pub struct Rows {
     pub positions: Vec<Position>,
     /// Elements of a row, with padding.
     pub row: usize,
+    /// Whether each row of `x` belongs to one position: as many streams through memory as there are terms.
+    pub streams: bool,
 }
 
 impl Rows {
@@ -524,7 +526,8 @@ impl Contraction {
             });
             positions.push(Position { x: start.unwrap_or(0), out: value(out, &p), taps: range });
         }
-        Rows { outer: self.outer(&c), channels, weights, taps, positions, row: self.row.1 }
+        let streams = inner.len() == 1 && dense.len() > 4;
+        Rows { outer: self.outer(&c), channels, weights, taps, positions, row: self.row.1, streams }
     }
 
     /// The tables of a *dots* contraction.

@@ -225,62 +225,140 @@ unsafe fn rearrange(plan: &Dots, rights: Range<usize>, width: usize, from: *cons
 }
 
 macro_rules! kernels {
-    ($(#[$feature:meta])* $channels:literal, $side:literal, $few:literal, $many:literal, $pitch:literal) => {
+    ($(#[$feature:meta])* $channels:literal, [$($tall:literal)*], $side:literal, $few:literal, $many:literal, $pitch:literal) => {
         /// # Safety
         /// As the function of the same name outside.
         $(#[$feature])*
         pub unsafe fn rows(plan: &Rows, share: Share, out: *mut f32, x: *const f32, w: *const f32, scratch: *mut f32) {
+            // A row that no other position needs is best read once, for all channels; the weights of larger windows would
+            // fill the first-level cache.
+            let tallest = [0usize, $($tall),*].into_iter().max().unwrap_or(0);
+            let tall = plan.streams && plan.channels.len() > $channels && tallest > 0;
+            let most = if tall { tallest } else { $channels };
             let (mut outer, mut positions) = plan.shares(share);
             let mut channels = &plan.channels[..];
-            if plan.outer.len() < share.of && share.divides(channels.len(), $channels) {
-                channels = &channels[share.of(channels.len(), $channels)];
+            if plan.outer.len() < share.of && share.divides(channels.len(), most) {
+                channels = &channels[share.of(channels.len(), most)];
                 (outer, positions) = (0..plan.outer.len(), 0..plan.positions.len());
             }
             if positions.is_empty() || channels.is_empty() {
                 return;
             }
+            let positions = &plan.positions[positions];
             for &(x_at, w_at, out_at) in &plan.outer[outer] {
                 // SAFETY: the caller's promise, here and below.
                 let (x, w, out) = unsafe { (x.offset(x_at as isize), w.offset(w_at as isize), out.offset(out_at as isize)) };
-                unsafe { pack(plan, channels, w, scratch, $channels) };
-                for p in &plan.positions[positions.clone()] {
+                unsafe { pack(plan, channels, w, scratch, most) };
+                let mut i = 0;
+                while let Some(p) = positions.get(i) {
                     let taps = &plan.taps[p.taps.0..p.taps.1];
+                    if channels.len() == 1 && taps.len() == 9 {
+                        let run = positions[i..].iter().take_while(|q| q.taps == p.taps).count();
+                        unsafe {
+                            let out = out.offset(channels[0].1 as isize);
+                            line(plan.row, taps, &positions[i..i + run], x, scratch, out);
+                        }
+                        i += run;
+                        continue;
+                    }
+                    // Too many streams for the machine to foresee.
+                    let soon = if plan.streams { positions.get(i + 2).map_or(0, |q| (q.x - p.x) as isize) } else { 0 };
                     let mut lane = 0;
                     while lane < plan.row {
                         let left = (plan.row - lane) / LANES;
                         let few = channels.len() <= 2;
-                        let vectors = if few && left >= 4 { 4 } else if left >= 2 { 2 } else { 1 };
+                        let vectors = if few && left >= 4 { 4 } else if left >= 2 && !tall { 2 } else { 1 };
                         let mut packed = scratch.cast_const();
                         unsafe {
                             let x = x.offset(p.x as isize + lane as isize);
                             let out = out.offset(p.out as isize + lane as isize);
-                            for (start, len) in blocks(channels.len(), $channels) {
+                            for (start, len) in blocks(channels.len(), most) {
                                 let to = channels.as_ptr().add(start);
+                                let soon = if start == 0 { soon } else { 0 };
                                 match (len, vectors) {
-                                    (1, 4) => tile::<1, 4>(taps, x, packed, out, to),
-                                    (2, 4) => tile::<2, 4>(taps, x, packed, out, to),
-                                    (1, 2) => tile::<1, 2>(taps, x, packed, out, to),
-                                    (2, 2) => tile::<2, 2>(taps, x, packed, out, to),
-                                    (3, 2) => tile::<3, 2>(taps, x, packed, out, to),
-                                    (4, 2) => tile::<4, 2>(taps, x, packed, out, to),
-                                    (5, 2) => tile::<5, 2>(taps, x, packed, out, to),
-                                    (6, 2) => tile::<6, 2>(taps, x, packed, out, to),
-                                    (7, 2) => tile::<7, 2>(taps, x, packed, out, to),
-                                    (8, 2) => tile::<8, 2>(taps, x, packed, out, to),
-                                    (1, _) => tile::<1, 1>(taps, x, packed, out, to),
-                                    (2, _) => tile::<2, 1>(taps, x, packed, out, to),
-                                    (3, _) => tile::<3, 1>(taps, x, packed, out, to),
-                                    (4, _) => tile::<4, 1>(taps, x, packed, out, to),
-                                    (5, _) => tile::<5, 1>(taps, x, packed, out, to),
-                                    (6, _) => tile::<6, 1>(taps, x, packed, out, to),
-                                    (7, _) => tile::<7, 1>(taps, x, packed, out, to),
-                                    _ => tile::<8, 1>(taps, x, packed, out, to),
+                                    (1, 4) => tile::<1, 4>(taps, x, packed, out, to, soon),
+                                    (2, 4) => tile::<2, 4>(taps, x, packed, out, to, soon),
+                                    (1, 2) => tile::<1, 2>(taps, x, packed, out, to, soon),
+                                    (2, 2) => tile::<2, 2>(taps, x, packed, out, to, soon),
+                                    (3, 2) => tile::<3, 2>(taps, x, packed, out, to, soon),
+                                    (4, 2) => tile::<4, 2>(taps, x, packed, out, to, soon),
+                                    (5, 2) => tile::<5, 2>(taps, x, packed, out, to, soon),
+                                    (6, 2) => tile::<6, 2>(taps, x, packed, out, to, soon),
+                                    (7, 2) => tile::<7, 2>(taps, x, packed, out, to, soon),
+                                    (8, 2) => tile::<8, 2>(taps, x, packed, out, to, soon),
+                                    (1, _) => tile::<1, 1>(taps, x, packed, out, to, soon),
+                                    (2, _) => tile::<2, 1>(taps, x, packed, out, to, soon),
+                                    (3, _) => tile::<3, 1>(taps, x, packed, out, to, soon),
+                                    (4, _) => tile::<4, 1>(taps, x, packed, out, to, soon),
+                                    (5, _) => tile::<5, 1>(taps, x, packed, out, to, soon),
+                                    (6, _) => tile::<6, 1>(taps, x, packed, out, to, soon),
+                                    (7, _) => tile::<7, 1>(taps, x, packed, out, to, soon),
+                                    $(($tall, _) => tile::<$tall, 1>(taps, x, packed, out, to, soon),)*
+                                    _ => tile::<8, 1>(taps, x, packed, out, to, soon),
                                 }
                                 packed = packed.add(len * plan.weights.len());
                             }
                         }
                         lane += vectors * LANES;
                     }
+                    i += 1;
+                }
+            }
+        }
+
+        /// One channel of positions with the same nine taps, whose weights stay in registers.
+        $(#[$feature])*
+        #[inline]
+        unsafe fn line(
+            row: usize,
+            taps: &[Tap],
+            positions: &[Position],
+            x: *const f32,
+            w: *const f32,
+            out: *mut f32,
+        ) {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let (mut ws, mut at) = ([zero(); 9], [0isize; 9]);
+                for t in 0..9 {
+                    ws[t] = splat(*w.add(taps[t].t as usize));
+                    at[t] = taps[t].x as isize;
+                }
+                for (i, p) in positions.iter().enumerate() {
+                    let (x, out) = (x.offset(p.x as isize), out.offset(p.out as isize));
+                    // The last row of a window is the one that no position before it had.
+                    let soon = positions.get(i + 4).map_or(0, |q| (q.x - p.x) as isize);
+                    let mut lane = 0;
+                    while lane < row {
+                        let (x, out) = (x.add(lane), out.add(lane));
+                        if (row - lane) / LANES >= 4 {
+                            for v in 0..4 {
+                                prefetch(x.wrapping_offset(at[8] + soon).wrapping_add(v * LANES));
+                            }
+                            nine::<4>(&ws, &at, x, out);
+                            lane += 4 * LANES;
+                        } else {
+                            nine::<1>(&ws, &at, x, out);
+                            lane += LANES;
+                        }
+                    }
+                }
+            }
+        }
+
+        $(#[$feature])*
+        #[inline]
+        unsafe fn nine<const V: usize>(ws: &[Vector; 9], at: &[isize; 9], x: *const f32, out: *mut f32) {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let mut acc = [zero(); V];
+                for t in 0..9 {
+                    for v in 0..V {
+                        acc[v] = fma(ws[t], load(x.offset(at[t]).add(v * LANES)), acc[v]);
+                    }
+                }
+                for v in 0..V {
+                    store(out.add(v * LANES), acc[v]);
                 }
             }
         }
@@ -318,11 +396,17 @@ macro_rules! kernels {
             w: *const f32,
             out: *mut f32,
             channels: *const (i64, i64),
+            soon: isize,
         ) {
             unsafe {
                 let mut acc = [[zero(); V]; O];
                 for tap in taps {
                     let row = x.offset(tap.x as isize);
+                    if soon != 0 {
+                        for v in 0..V {
+                            prefetch(row.wrapping_offset(soon).wrapping_add(v * LANES));
+                        }
+                    }
                     let w = w.add(tap.t as usize * O);
                     let mut xs = [zero(); V];
                     for v in 0..V {
@@ -614,13 +698,14 @@ macro_rules! kernels {
 #[cfg(target_arch = "x86_64")]
 #[allow(clippy::needless_range_loop, reason = "the loops are unrolled by their constant bounds")]
 mod avx512 {
-    use super::super::contract::{Dots, Outer, Rows, Tap};
-    use super::super::lanes::avx512::{LANES, add, fma, load, part, splat, store, sum, zero};
+    use super::super::contract::{Dots, Outer, Position, Rows, Tap};
+    use super::super::lanes::avx512::{LANES, V as Vector, add, fma, load, part, prefetch, splat, store, sum, zero};
     use super::{Patch, Share, blocks, pack, rearrange, wide_blocks};
 
     kernels!(
         #[target_feature(enable = "avx512f,avx2,fma")]
         8,
+        [9 10 11 12 13 14 15 16],
         4,
         8,
         16,
@@ -634,15 +719,16 @@ mod avx512 {
 #[allow(clippy::needless_range_loop, reason = "the loops are unrolled by their constant bounds")]
 #[allow(clippy::wildcard_imports, reason = "a table of intrinsics follows")]
 mod avx2 {
-    use super::super::lanes::avx2::{LANES, V, add, fma, load, part, splat, store, sum, zero};
+    use super::super::lanes::avx2::{LANES, V as Vector, add, fma, load, part, prefetch, splat, store, sum, zero};
     use std::arch::x86_64::*;
 
-    use super::super::contract::{Dots, Outer, Rows, Tap};
+    use super::super::contract::{Dots, Outer, Position, Rows, Tap};
     use super::{Patch, Share, blocks, pack, rearrange, wide_blocks};
 
     kernels!(
         #[target_feature(enable = "avx2,fma")]
         6,
+        [],
         3,
         6,
         8,
@@ -686,7 +772,7 @@ mod avx2 {
 
     #[target_feature(enable = "avx2,fma")]
     #[inline]
-    fn transpose(x: [V; 8]) -> [V; 8] {
+    fn transpose(x: [Vector; 8]) -> [Vector; 8] {
         let pair = |a, b| (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
         let (a0, a1) = pair(x[0], x[1]);
         let (a2, a3) = pair(x[2], x[3]);
@@ -705,11 +791,11 @@ mod avx2 {
 
 #[allow(clippy::needless_range_loop, reason = "the loops are unrolled by their constant bounds")]
 mod portable {
-    use super::super::contract::{Dots, Outer, Rows, Tap};
-    use super::super::lanes::portable::{LANES, add, fma, load, part, splat, store, sum, zero};
+    use super::super::contract::{Dots, Outer, Position, Rows, Tap};
+    use super::super::lanes::portable::{LANES, V as Vector, add, fma, load, part, prefetch, splat, store, sum, zero};
     use super::{Patch, Share, blocks, pack, rearrange, wide_blocks};
 
-    kernels!(4, 2, 4, 8, 8);
+    kernels!(4, [], 2, 4, 8, 8);
 
     /// As `avx2::turn`.
     ///

@@ -28,6 +28,7 @@ pub mod avx512 {
     primitive!(zero() -> V, _mm512_setzero_ps());
     primitive!(load(p: *const f32) -> V, _mm512_loadu_ps(p));
     primitive!(store(p: *mut f32, x: V) -> (), _mm512_storeu_ps(p, x));
+    primitive!(prefetch(p: *const f32) -> (), _mm_prefetch::<_MM_HINT_T0>(p.cast()));
     primitive!(splat(x: f32) -> V, _mm512_set1_ps(x));
     primitive!(fma(a: V, b: V, c: V) -> V, _mm512_fmadd_ps(a, b, c));
     primitive!(add(a: V, b: V) -> V, _mm512_add_ps(a, b));
@@ -71,6 +72,7 @@ pub mod avx2 {
     primitive!(zero() -> V, _mm256_setzero_ps());
     primitive!(load(p: *const f32) -> V, _mm256_loadu_ps(p));
     primitive!(store(p: *mut f32, x: V) -> (), _mm256_storeu_ps(p, x));
+    primitive!(prefetch(p: *const f32) -> (), _mm_prefetch::<_MM_HINT_T0>(p.cast()));
     primitive!(splat(x: f32) -> V, _mm256_set1_ps(x));
     primitive!(fma(a: V, b: V, c: V) -> V, _mm256_fmadd_ps(a, b, c));
     primitive!(add(a: V, b: V) -> V, _mm256_add_ps(a, b));
@@ -128,6 +130,9 @@ pub mod portable {
         // SAFETY: the caller's promise.
         std::array::from_fn(|i| if i < n { unsafe { *p.add(i) } } else { 0.0 })
     }
+    /// Nothing here asks for memory ahead of its use.
+    #[inline]
+    pub fn prefetch(_: *const f32) {}
     #[inline]
     pub fn splat(x: f32) -> V {
         [x; 4]
