@@ -543,7 +543,7 @@ impl Scheduler<'_> {
                     })?;
                 }
                 Step::Node(id) => {
-                    self.remember(&[*id], &[], &mut launches, |launches| self.lower_node(*id, launches))?
+                    self.remember(&[*id], &[], &mut launches, |launches| self.lower_node(*id, launches))?;
                 }
                 Step::Copy { from, to, label } => launches.push(lower_copy(from, to, label)),
             }
