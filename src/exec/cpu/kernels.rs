@@ -9,6 +9,7 @@
 use std::ops::Range;
 
 use super::contract::{Dots, Rows};
+use super::isa::{Isa, isa};
 use super::team::Share;
 
 /// Lets a share of a contraction run on packed weights in `scratch`, which no other thread has.
@@ -84,60 +85,6 @@ pub fn peak() -> f64 {
         }
     };
     done as f64 / start.elapsed().as_secs_f64() / 1e9
-}
-
-/// What the machine has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Isa {
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    Portable,
-}
-
-#[cfg(test)]
-thread_local! {
-    /// What tests choose in place of the best.
-    static CHOSEN: std::cell::Cell<Option<Isa>> = const { std::cell::Cell::new(None) };
-}
-
-/// Calls `f` once with each instruction set that the machine has in force, on this thread.
-#[cfg(test)]
-pub(super) fn each_instruction_set(mut f: impl FnMut(&str)) {
-    let mut all = vec![Isa::Portable];
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
-            all.push(Isa::Avx2);
-        }
-        if std::is_x86_feature_detected!("avx512f") {
-            all.push(Isa::Avx512);
-        }
-    }
-    for isa in all {
-        CHOSEN.set(Some(isa));
-        f(&format!("{isa:?}"));
-    }
-    CHOSEN.set(None);
-}
-
-/// The best that the machine has.
-pub(super) fn isa() -> Isa {
-    #[cfg(test)]
-    if let Some(isa) = CHOSEN.get() {
-        return isa;
-    }
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::is_x86_feature_detected!("avx512f") {
-            return Isa::Avx512;
-        }
-        if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
-            return Isa::Avx2;
-        }
-    }
-    Isa::Portable
 }
 
 /// `n` in blocks of at most `most`, as equal as possible.
@@ -269,6 +216,7 @@ macro_rules! kernels {
                         let few = channels.len() <= 2;
                         let vectors = if few && left >= 4 { 4 } else if left >= 2 && !tall { 2 } else { 1 };
                         let mut packed = scratch.cast_const();
+                        // SAFETY: as above.
                         unsafe {
                             let x = x.offset(p.x as isize + lane as isize);
                             let out = out.offset(p.out as isize + lane as isize);

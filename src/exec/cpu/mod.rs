@@ -10,6 +10,7 @@
 mod cache;
 mod codegen;
 mod contract;
+mod isa;
 mod kernels;
 mod lanes;
 mod layout;
@@ -41,7 +42,7 @@ pub use cache::Stats;
 pub use memory::CpuMemory;
 
 use self::cache::{Cache, Kernel};
-use self::kernels::Isa;
+use self::isa::Isa;
 use self::layout::{Aligned, Layout, ROW};
 use self::nest::{Fold, Nest};
 use self::schedule::{Home, Work, schedule};
@@ -267,7 +268,7 @@ impl CpuProgram {
             phases: phases.into(),
             pieces,
             team: team.clone(),
-            isa: kernels::isa(),
+            isa: isa::isa(),
             offsets: plan.offsets,
             persistent,
             given,

@@ -157,7 +157,7 @@ pub fn child(n: usize, ch: usize, size: usize) -> Graph {
 #[ignore = "a measurement"]
 fn speed_with_each_instruction_set() {
     let graphs = [child(64, 16, 8), child(64, 16, 32)];
-    super::kernels::each_instruction_set(|name| {
+    super::isa::each_instruction_set(|name| {
         let ms = graphs.each_ref().map(|g| time(g) * 1e3);
         println!("{name}: {:.2} ms a step on 8², {:.1} on 32²", ms[0], ms[1]);
     });

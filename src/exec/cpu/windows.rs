@@ -2,7 +2,7 @@
 //! rows of a window come from the tables that sums of products have ([`super::contract`]), without weights.
 
 use super::contract::{Contraction, Position, Rows, Tap};
-use super::kernels::Isa;
+use super::isa::Isa;
 use super::layout::Layout;
 use super::team::Share;
 use crate::graph::{Atom, Equation, Guard, Index, NodeId, Op, ReduceOp};

@@ -1,7 +1,7 @@
-use crate::exec::cpu::Cpu;
-
+use super::super::isa::each_instruction_set;
 use super::super::tests::{G, agree};
 use super::*;
+use crate::exec::cpu::Cpu;
 use crate::graph::ReduceOp;
 
 #[test]
