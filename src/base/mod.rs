@@ -4,4 +4,4 @@ pub mod hash;
 pub mod rng;
 pub mod span;
 
-pub use span::{FileId, Sources, Span};
+pub use span::{FileId, Source, Sources, Span};

@@ -26,6 +26,11 @@ impl<'a> Builder<'a> {
                 i = next;
                 continue;
             }
+            if let Some(item) = self.unchanged(token.start, end) {
+                items.push(item);
+                i = next;
+                continue;
+            }
             match self.run(Rule::item_entry, token.start, end) {
                 Ok(pair) => {
                     let item = self.item(pair);
@@ -48,6 +53,18 @@ impl<'a> Builder<'a> {
             }
         }
         items
+    }
+
+    /// The declaration between two places, if a former text had it. What is known of it depends on nothing else: its
+    /// tokens are the same and have their partners in it.
+    fn unchanged(&self, start: usize, end: usize) -> Option<Item> {
+        if self.reported(start, end) {
+            return None;
+        }
+        let text = &self.source[start..self.lexed.last_end(end)];
+        let mut item = self.former.moved(text, self.file, start)?;
+        item.doc = self.doc(start);
+        Some(item)
     }
 
     /// The text of a token.
