@@ -237,7 +237,8 @@ fn check(memory: &mut Memory, job: &Job, stop: &mut dyn FnMut() -> bool, show: &
     let open = |call: &crate::data::DataCall| data.borrow_mut().open(call);
     let checker = (!wanted.is_empty()).then(|| Checker::new(program, &base, &overrides, &open));
     let mut wanted = wanted.into_iter();
-    let mut shown = false;
+    // Without anything known of a former text there is nothing to show.
+    let mut shown = moves.is_none();
     let mut stopped = false;
     let gathered = |known: &[Option<Known>], early: &Gathered, stale: &[Facts]| {
         let mut diagnostics = early.clone();

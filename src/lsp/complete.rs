@@ -18,9 +18,11 @@ use crate::search::setup::FIELDS;
 use crate::sema::builtins::Builtin;
 use crate::sema::modules::{Program, item_name};
 use crate::sema::names::resolve::Role;
+use crate::sema::names::visit;
 use crate::sema::stdlib;
 use crate::syntax::KEYWORDS;
-use crate::syntax::ast::{FunKind, Item, ItemKind};
+use crate::syntax::ast::{ExprKind, FunKind, Item, ItemKind};
+use crate::syntax::lex::Kind as Token;
 
 /// Types that are written with names of the language.
 const TYPES: &[&str] = &["int", "float", "bool", "string", "list", "queue", "stream", "op", "fn"];
@@ -119,6 +121,9 @@ impl Completer<'_> {
                     self.add(1, &b.name, Kind::Variable, "", "");
                 }
             }
+        }
+        for name in written(a, self.at) {
+            self.add(1, name, Kind::Variable, "", "");
         }
         let program = a.in_program(at);
         let root = a.program.module(a.program.root());
@@ -305,6 +310,22 @@ impl Completer<'_> {
             }
         }
     }
+}
+
+/// The names that a declaration whose brackets do not pair binds before a byte: its tree has no statements.
+fn written(a: &Analysis, at: usize) -> Vec<&str> {
+    let Some(item) = a.item_at(at as u32) else { return Vec::new() };
+    let mut broken = false;
+    visit::item(item, &mut |e| broken |= matches!(e.kind, ExprKind::Error));
+    if !broken {
+        return Vec::new();
+    }
+    let tokens = &a.lexed.tokens;
+    let from = tokens.partition_point(|t| t.start < item.span.start as usize);
+    let to = tokens.partition_point(|t| t.end <= at);
+    let binds = ["let", "var", "share", "block", "motif", "fn"];
+    let bound = (from + 1..to).filter(|&i| tokens[i].kind == Token::Word && binds.contains(&a.token(i - 1)));
+    bound.map(|i| a.token(i)).collect()
 }
 
 /// Whether an item is written with parentheses: an operation whose parameters have defaults is a name.

@@ -357,7 +357,8 @@ impl<W: Write> Server<W> {
             if file != uri && self.world.document(file).is_some() {
                 continue;
             }
-            self.publish(file, all, (file == uri).then_some(report.version))?;
+            // What is not complete is not yet the answer to the text.
+            self.publish(file, all, (file == uri && report.complete).then_some(report.version))?;
         }
         self.published.insert(uri.to_string(), files.into_keys().collect());
         if self.refreshes && report.complete {
