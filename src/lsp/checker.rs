@@ -16,7 +16,7 @@ use super::reuse::{self, Key, Keys, Moves};
 use crate::base::{FileId, Span};
 use crate::data::Kept;
 use crate::diag::Diagnostic;
-use crate::search::check::{Checker, Gathered, Unit, describe, units};
+use crate::search::check::{Checker, Gathered, Unit, algorithms, describe, units};
 use crate::search::setup::Overrides;
 use crate::sema::modules::{Program, item_name};
 use crate::sema::names::check_all;
@@ -209,6 +209,7 @@ fn check(memory: &mut Memory, job: &Job, stop: &mut dyn FnMut() -> bool, show: &
         before.insert(name, (exact, rest));
     }
     early.add(&check_all(program));
+    let late = algorithms(program);
 
     let base = job.path.parent().map_or_else(|| PathBuf::from("."), PathBuf::from);
     let mut keys = Keys::new(program, &base);
@@ -252,6 +253,7 @@ fn check(memory: &mut Memory, job: &Job, stop: &mut dyn FnMut() -> bool, show: &
             }
             facts.decisions.extend(f.decisions.iter().cloned());
         }
+        diagnostics.add(&late);
         let mut seen = BTreeSet::new();
         facts.decisions.retain(|d| seen.insert((d.name.clone(), d.span)));
         (diagnostics, facts)

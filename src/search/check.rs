@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::lang::{self, Env};
 use super::setup::{Open, Overrides, Search};
+use crate::algo::design;
 use crate::base::Span;
 use crate::diag::{Diagnostic, Severity};
 use crate::sema::modules::{ItemRef, Program};
@@ -112,6 +113,11 @@ pub fn units(program: &Program) -> Vec<Unit> {
     searches.chain(spaces).chain(programs).collect()
 }
 
+/// The algorithms of the file, which come after its parts.
+pub fn algorithms(program: &Program) -> Vec<Diagnostic> {
+    design::check_all(program, program.root())
+}
+
 /// Gathers findings: of the loading, of the names, of each part in its order. Each place is reported once, by the first
 /// that complains about it.
 #[derive(Clone, Debug, Default)]
@@ -162,6 +168,7 @@ pub fn check(program: &Arc<Program>, loaded: &[Diagnostic], base: &Path, overrid
             c.searches.extend(found.search);
             c.spaces.extend(found.space);
         }
+        all.add(&algorithms(program));
     }
     c.diagnostics = all.sorted();
     c
@@ -201,7 +208,12 @@ pub fn describe(space: &Space) -> String {
         Count::AtMost(n) => (n, "at most "),
     };
     let count = grouped(count);
-    let word = if count == "1" { "architecture" } else { "architectures" };
+    let word = match (space.design().is_some(), count == "1") {
+        (false, true) => "architecture",
+        (false, false) => "architectures",
+        (true, true) => "program",
+        (true, false) => "programs",
+    };
     let real = match size.real {
         0 => String::new(),
         1 => " and a real number".to_string(),
