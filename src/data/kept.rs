@@ -80,7 +80,7 @@ mod tests {
     fn a_data_set_is_read_again_when_its_file_changes() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("d.csv");
-        let rows = |n: usize| (0..n).map(|i| format!("{i},{}\n", i % 2)).collect::<String>();
+        let rows = |n: usize| (0..n).map(|i| format!("{i},{}", i % 2)).collect::<Vec<_>>().join("\n");
         std::fs::write(&path, format!("a,class\n{}", rows(20))).expect("written");
         let arg = Arg { name: None, value: Value::Text("d.csv".into()), span: Span::default() };
         let call = DataCall { name: "csv".into(), args: vec![arg], span: Span::default(), base: dir.path().into() };

@@ -111,7 +111,7 @@ fn taken(a: &Analysis, target: Target, new: &str) -> Option<Span> {
 /// A decision's name stands at its `choose`; selectors of the file, and of those that use it, name it where no other
 /// decision has its name.
 fn decision(world: &mut World, a: &Analysis, n: &Ident, new: &str) -> Edits {
-    let mut out = Edits::from([edited(world, a, vec![n.span], new)]);
+    let mut out = Edits::from([edited(world, a, &[n.span], new)]);
     let only = |a: &Analysis, n: usize, name: &str| decisions(a).iter().filter(|d| d.name == name).count() == n;
     if !only(a, 1, &n.name) {
         return out;
@@ -120,19 +120,18 @@ fn decision(world: &mut World, a: &Analysis, n: &Ident, new: &str) -> Edits {
     for other in world.everything() {
         let own = other.path == a.path;
         let uses = other.sources().iter().any(|(_, s)| s.name == path);
-        if !own && !(uses && only(&other, 0, &n.name)) {
-            continue;
-        }
-        let spans = in_selectors(&other, &n.name);
-        if !spans.is_empty() {
-            let (uri, edits) = edited(world, &other, spans, new);
-            out.entry(uri).or_default().extend(edits);
+        if own || uses && only(&other, 0, &n.name) {
+            let spans = in_selectors(&other, &n.name);
+            if !spans.is_empty() {
+                let (uri, edits) = edited(world, &other, &spans, new);
+                out.entry(uri).or_default().extend(edits);
+            }
         }
     }
     out
 }
 
-fn edited(world: &World, a: &Analysis, spans: Vec<Span>, new: &str) -> (String, Vec<TextEdit>) {
+fn edited(world: &World, a: &Analysis, spans: &[Span], new: &str) -> (String, Vec<TextEdit>) {
     let edit = |s: &Span| TextEdit { range: world.range(a.sources(), *s), new_text: new.to_string() };
     (world.uri_of(a.sources(), FileId(0)).unwrap_or_default(), spans.iter().map(edit).collect())
 }
