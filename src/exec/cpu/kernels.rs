@@ -1,4 +1,4 @@
-//! The inner loops of contractions, for AVX-512, for AVX2 with FMA, and for any machine.
+//! The inner loops of contractions, for AVX-512, for AVX2 with FMA, for NEON, and for any machine.
 //!
 //! *Rows*: a block of output channels times a block of lanes stays in registers while the terms of a position are
 //! summed; each term loads one row of `x` and broadcasts packed weights. *Dots* with enough channels on both sides are
@@ -21,6 +21,8 @@ pub unsafe fn rows(plan: &Rows, out: *mut f32, x: *const f32, w: *const f32, scr
             Isa::Avx512 => avx512::rows(plan, out, x, w, scratch),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => avx2::rows(plan, out, x, w, scratch),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => neon::rows(plan, out, x, w, scratch),
             Isa::Portable => portable::rows(plan, out, x, w, scratch),
         }
     }
@@ -40,11 +42,15 @@ pub unsafe fn dots(plan: &Dots, out: *mut f32, b: *const f32, a: *const f32, scr
             (Some(p), Isa::Avx512) => avx512::products(plan, p, out, b, a, scratch),
             #[cfg(target_arch = "x86_64")]
             (Some(p), Isa::Avx2) => avx2::products(plan, p, out, b, a, scratch),
+            #[cfg(target_arch = "aarch64")]
+            (Some(p), Isa::Neon) => neon::products(plan, p, out, b, a, scratch),
             (Some(p), Isa::Portable) => portable::products(plan, p, out, b, a, scratch),
             #[cfg(target_arch = "x86_64")]
             (None, Isa::Avx512) => avx512::sums(plan, out, b, a, scratch),
             #[cfg(target_arch = "x86_64")]
             (None, Isa::Avx2) => avx2::sums(plan, out, b, a, scratch),
+            #[cfg(target_arch = "aarch64")]
+            (None, Isa::Neon) => neon::sums(plan, out, b, a, scratch),
             (None, Isa::Portable) => portable::sums(plan, out, b, a, scratch),
         }
     }
@@ -61,6 +67,8 @@ pub fn peak() -> f64 {
             Isa::Avx512 => avx512::peak(ROUNDS),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => avx2::peak(ROUNDS),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => neon::peak(ROUNDS),
             Isa::Portable => portable::peak(ROUNDS),
         }
     };
@@ -74,8 +82,17 @@ pub(super) enum Isa {
     Avx512,
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    #[cfg_attr(target_arch = "aarch64", allow(dead_code, reason = "tests choose it"))]
     Portable,
 }
+
+/// What every processor of the kind has.
+#[cfg(target_arch = "aarch64")]
+const LEAST: Isa = Isa::Neon;
+#[cfg(not(target_arch = "aarch64"))]
+const LEAST: Isa = Isa::Portable;
 
 #[cfg(test)]
 thread_local! {
@@ -87,6 +104,9 @@ thread_local! {
 #[cfg(test)]
 pub(super) fn each_instruction_set(mut f: impl FnMut(&str)) {
     let mut all = vec![Isa::Portable];
+    if LEAST != Isa::Portable {
+        all.push(LEAST);
+    }
     #[cfg(target_arch = "x86_64")]
     {
         if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
@@ -118,7 +138,7 @@ pub(super) fn isa() -> Isa {
             return Isa::Avx2;
         }
     }
-    Isa::Portable
+    LEAST
 }
 
 /// `n` in blocks of at most `most`, as equal as possible.
@@ -652,6 +672,56 @@ mod avx2 {
         let low = |a, b| _mm256_permute2f128_ps::<0x20>(a, b);
         let high = |a, b| _mm256_permute2f128_ps::<0x31>(a, b);
         [low(b0, b4), low(b1, b5), low(b2, b6), low(b3, b7), high(b0, b4), high(b1, b5), high(b2, b6), high(b3, b7)]
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+#[allow(clippy::needless_range_loop, reason = "the loops are unrolled by their constant bounds")]
+mod neon {
+    use super::super::contract::{Dots, Outer, Rows, Tap};
+    use super::super::lanes::neon::{LANES, add, fma, load, part, splat, store, sum, transpose, zero};
+    use super::{Patch, blocks, pack, rearrange, wide_blocks};
+
+    kernels!(
+        #[target_feature(enable = "neon")]
+        8,
+        4,
+        8,
+        8,
+        8
+    );
+
+    /// As `avx2::turn`.
+    ///
+    /// # Safety
+    /// As [`super::dots`]; rows can be read up to their padding.
+    #[target_feature(enable = "neon")]
+    unsafe fn turn(
+        from: *const f32,
+        rows: &[(i64, u32)],
+        channels: &[(i64, i64)],
+        len: usize,
+        to: *mut f32,
+        pitch: usize,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            for c in (0..pitch).step_by(LANES) {
+                let some = &channels[c.min(channels.len())..(c + LANES).min(channels.len())];
+                for (row, place) in rows {
+                    let to = to.add(*place as usize * len * pitch + c);
+                    for n in (0..len).step_by(LANES) {
+                        let mut x = [zero(); LANES];
+                        for (x, channel) in x.iter_mut().zip(some) {
+                            *x = load(from.offset((row + channel.0) as isize + n as isize));
+                        }
+                        for (i, y) in transpose(x).into_iter().enumerate().take(len - n) {
+                            store(to.add((n + i) * pitch), y);
+                        }
+                    }
+                }
+            }
+        }
     }
 }
 

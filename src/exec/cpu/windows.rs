@@ -116,6 +116,8 @@ pub unsafe fn run(plan: &Rows, fold: Fold, out: *mut f32, x: *const f32, numbers
             Isa::Avx512 => avx512::run(plan, fold, out, x, numbers),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => avx2::run(plan, fold, out, x, numbers),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => neon::run(plan, fold, out, x, numbers),
             Isa::Portable => portable::run(plan, fold, out, x, numbers),
         }
     }
@@ -275,6 +277,15 @@ mod avx2 {
     use super::{Fold, Position, Rows, Tap};
 
     windows!(#[target_feature(enable = "avx2,fma")]);
+}
+
+#[cfg(target_arch = "aarch64")]
+#[allow(clippy::needless_range_loop, clippy::float_cmp, reason = "unrolled loops; a count is a whole number")]
+mod neon {
+    use super::super::lanes::neon::{LANES, add, and_not, blend, div, less, load, nan, or, same_bits, splat, store};
+    use super::{Fold, Position, Rows, Tap};
+
+    windows!(#[target_feature(enable = "neon")]);
 }
 
 #[allow(clippy::needless_range_loop, clippy::float_cmp, reason = "unrolled loops; a count is a whole number")]
