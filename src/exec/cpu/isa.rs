@@ -7,8 +7,17 @@ pub enum Isa {
     Avx512,
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    #[cfg_attr(target_arch = "aarch64", allow(dead_code, reason = "tests choose it"))]
     Portable,
 }
+
+/// What every processor of the kind has.
+#[cfg(target_arch = "aarch64")]
+const LEAST: Isa = Isa::Neon;
+#[cfg(not(target_arch = "aarch64"))]
+const LEAST: Isa = Isa::Portable;
 
 #[cfg(test)]
 thread_local! {
@@ -20,6 +29,9 @@ thread_local! {
 #[cfg(test)]
 pub fn each_instruction_set(mut f: impl FnMut(&str)) {
     let mut all = vec![Isa::Portable];
+    if LEAST != Isa::Portable {
+        all.push(LEAST);
+    }
     #[cfg(target_arch = "x86_64")]
     {
         if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
@@ -51,5 +63,5 @@ pub fn isa() -> Isa {
             return Isa::Avx2;
         }
     }
-    Isa::Portable
+    LEAST
 }

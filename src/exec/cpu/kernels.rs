@@ -1,10 +1,12 @@
-//! The inner loops of contractions, for AVX-512, for AVX2 with FMA, and for any machine.
+//! The inner loops of contractions, for AVX-512, for AVX2 with FMA, for NEON, and for any machine.
 //!
 //! *Rows*: a block of output channels times a block of lanes stays in registers while the terms of a position are
 //! summed; each term loads one row of `x` and broadcasts packed weights. *Dots* with enough channels on both sides are
 //! sums of outer products: rows are turned so that channels lie side by side, and a block of them times a block of
 //! the other side's stays in registers while examples and places are summed; nothing is added across lanes. With few
 //! channels a row of `a` meets the rows of `b` that belong to it, and lanes are added in the end.
+
+mod turn;
 
 use std::ops::Range;
 
@@ -33,6 +35,8 @@ pub unsafe fn rows(
             Isa::Avx512 => avx512::rows(plan, share, out, x, w, scratch),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => avx2::rows(plan, share, out, x, w, scratch),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => neon::rows(plan, share, out, x, w, scratch),
             Isa::Portable => portable::rows(plan, share, out, x, w, scratch),
         }
     }
@@ -60,11 +64,15 @@ pub unsafe fn dots(
             (Some(p), Isa::Avx512) => avx512::products(plan, share, p, out, b, a, scratch),
             #[cfg(target_arch = "x86_64")]
             (Some(p), Isa::Avx2) => avx2::products(plan, share, p, out, b, a, scratch),
+            #[cfg(target_arch = "aarch64")]
+            (Some(p), Isa::Neon) => neon::products(plan, share, p, out, b, a, scratch),
             (Some(p), Isa::Portable) => portable::products(plan, share, p, out, b, a, scratch),
             #[cfg(target_arch = "x86_64")]
             (None, Isa::Avx512) => avx512::sums(plan, share, out, b, a, scratch),
             #[cfg(target_arch = "x86_64")]
             (None, Isa::Avx2) => avx2::sums(plan, share, out, b, a, scratch),
+            #[cfg(target_arch = "aarch64")]
+            (None, Isa::Neon) => neon::sums(plan, share, out, b, a, scratch),
             (None, Isa::Portable) => portable::sums(plan, share, out, b, a, scratch),
         }
     }
@@ -81,6 +89,8 @@ pub fn peak() -> f64 {
             Isa::Avx512 => avx512::peak(ROUNDS),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => avx2::peak(ROUNDS),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => neon::peak(ROUNDS),
             Isa::Portable => portable::peak(ROUNDS),
         }
     };
@@ -660,15 +670,13 @@ mod avx512 {
         16
     );
 
-    use super::avx2::turn;
+    use super::turn::avx2::turn;
 }
 
 #[cfg(target_arch = "x86_64")]
 #[allow(clippy::needless_range_loop, reason = "the loops are unrolled by their constant bounds")]
-#[allow(clippy::wildcard_imports, reason = "a table of intrinsics follows")]
 mod avx2 {
     use super::super::lanes::avx2::{LANES, V as Vector, add, fma, load, part, prefetch, splat, store, sum, zero};
-    use std::arch::x86_64::*;
 
     use super::super::contract::{Dots, Outer, Position, Rows, Tap};
     use super::{Patch, Share, blocks, pack, rearrange, wide_blocks};
@@ -683,58 +691,27 @@ mod avx2 {
         8
     );
 
-    /// For each position, the rows of some channels turned: the channels of one example side by side, `pitch` elements
-    /// for each example, zeros where there are fewer channels.
-    ///
-    /// # Safety
-    /// As [`super::dots`]; rows can be read up to their padding.
-    #[target_feature(enable = "avx2,fma")]
-    pub unsafe fn turn(
-        from: *const f32,
-        rows: &[(i64, u32)],
-        channels: &[(i64, i64)],
-        len: usize,
-        to: *mut f32,
-        pitch: usize,
-    ) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            for c in (0..pitch).step_by(8) {
-                let some = &channels[c.min(channels.len())..(c + 8).min(channels.len())];
-                for (row, place) in rows {
-                    let to = to.add(*place as usize * len * pitch + c);
-                    for n in (0..len).step_by(8) {
-                        let mut x = [zero(); 8];
-                        for (x, channel) in x.iter_mut().zip(some) {
-                            *x = load(from.offset((row + channel.0) as isize + n as isize));
-                        }
-                        let y = transpose(x);
-                        for (i, y) in y.into_iter().enumerate().take(len - n) {
-                            store(to.add((n + i) * pitch), y);
-                        }
-                    }
-                }
-            }
-        }
-    }
+    use super::turn::avx2::turn;
+}
 
-    #[target_feature(enable = "avx2,fma")]
-    #[inline]
-    fn transpose(x: [Vector; 8]) -> [Vector; 8] {
-        let pair = |a, b| (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
-        let (a0, a1) = pair(x[0], x[1]);
-        let (a2, a3) = pair(x[2], x[3]);
-        let (a4, a5) = pair(x[4], x[5]);
-        let (a6, a7) = pair(x[6], x[7]);
-        let quad = |a, b| (_mm256_shuffle_ps::<0x44>(a, b), _mm256_shuffle_ps::<0xee>(a, b));
-        let (b0, b1) = quad(a0, a2);
-        let (b2, b3) = quad(a1, a3);
-        let (b4, b5) = quad(a4, a6);
-        let (b6, b7) = quad(a5, a7);
-        let low = |a, b| _mm256_permute2f128_ps::<0x20>(a, b);
-        let high = |a, b| _mm256_permute2f128_ps::<0x31>(a, b);
-        [low(b0, b4), low(b1, b5), low(b2, b6), low(b3, b7), high(b0, b4), high(b1, b5), high(b2, b6), high(b3, b7)]
-    }
+#[cfg(target_arch = "aarch64")]
+#[allow(clippy::needless_range_loop, reason = "the loops are unrolled by their constant bounds")]
+mod neon {
+    use super::super::contract::{Dots, Outer, Position, Rows, Tap};
+    use super::super::lanes::neon::{LANES, V as Vector, add, fma, load, part, prefetch, splat, store, sum, zero};
+    use super::{Patch, Share, blocks, pack, rearrange, wide_blocks};
+
+    kernels!(
+        #[target_feature(enable = "neon")]
+        8,
+        [],
+        4,
+        8,
+        8,
+        8
+    );
+
+    use super::turn::neon::turn;
 }
 
 #[allow(clippy::needless_range_loop, reason = "the loops are unrolled by their constant bounds")]
@@ -745,30 +722,7 @@ mod portable {
 
     kernels!(4, [], 2, 4, 8, 8);
 
-    /// As `avx2::turn`.
-    ///
-    /// # Safety
-    /// As [`super::dots`].
-    unsafe fn turn(
-        from: *const f32,
-        rows: &[(i64, u32)],
-        channels: &[(i64, i64)],
-        len: usize,
-        to: *mut f32,
-        pitch: usize,
-    ) {
-        for (row, place) in rows {
-            for c in 0..pitch {
-                for n in 0..len {
-                    // SAFETY: the caller's promise.
-                    unsafe {
-                        let x = channels.get(c).map_or(0.0, |ch| *from.offset((row + ch.0) as isize + n as isize));
-                        *to.add((*place as usize * len + n) * pitch + c) = x;
-                    }
-                }
-            }
-        }
-    }
+    use super::turn::portable::turn;
 }
 
 #[cfg(test)]

@@ -97,6 +97,61 @@ pub mod avx2 {
     });
 }
 
+#[cfg(target_arch = "aarch64")]
+#[allow(clippy::wildcard_imports, reason = "a table of intrinsics follows")]
+pub mod neon {
+    use std::arch::aarch64::*;
+
+    /// Floats of a vector.
+    pub const LANES: usize = 4;
+    /// A vector.
+    pub type V = float32x4_t;
+    /// One truth for each lane.
+    pub type M = uint32x4_t;
+
+    macro_rules! primitive {
+        ($name:ident($($a:ident: $t:ty),*) -> $r:ty, $e:expr) => {
+            /// # Safety
+            /// Pointers are to whole vectors, or to as many elements as are loaded.
+            #[target_feature(enable = "neon")]
+            #[inline]
+            pub unsafe fn $name($($a: $t),*) -> $r {
+                // SAFETY: the caller's promise.
+                #[allow(unused_unsafe, reason = "some intrinsics are safe")]
+                unsafe { $e }
+            }
+        };
+    }
+    primitive!(zero() -> V, vdupq_n_f32(0.0));
+    primitive!(load(p: *const f32) -> V, vld1q_f32(p));
+    primitive!(store(p: *mut f32, x: V) -> (), vst1q_f32(p, x));
+    // There is no stable intrinsic for it.
+    primitive!(prefetch(_p: *const f32) -> (), ());
+    primitive!(splat(x: f32) -> V, vdupq_n_f32(x));
+    primitive!(fma(a: V, b: V, c: V) -> V, vfmaq_f32(c, a, b));
+    primitive!(add(a: V, b: V) -> V, vaddq_f32(a, b));
+    primitive!(sum(a: V) -> f32, vaddvq_f32(a));
+    // The first elements of a vector that are fewer than its lanes, then zeros.
+    primitive!(part(p: *const f32, n: usize) -> V, {
+        let all: [f32; 4] = std::array::from_fn(|i| if i < n { *p.add(i) } else { 0.0 });
+        vld1q_f32(all.as_ptr())
+    });
+    primitive!(div(a: V, b: V) -> V, vdivq_f32(a, b));
+    primitive!(less(a: V, b: V) -> M, vcltq_f32(a, b));
+    primitive!(nan(a: V) -> M, vmvnq_u32(vceqq_f32(a, a)));
+    primitive!(or(a: M, b: M) -> M, vorrq_u32(a, b));
+    primitive!(and_not(a: M, b: M) -> M, vbicq_u32(b, a));
+    primitive!(blend(m: M, a: V, b: V) -> V, vbslq_f32(m, b, a));
+    primitive!(same_bits(a: V, b: V) -> M, vceqq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
+    // Lane `i` of vector `k` becomes lane `k` of vector `i`.
+    primitive!(transpose(x: [V; 4]) -> [V; 4], {
+        let wide = |a: V| vreinterpretq_f64_f32(a);
+        let (a, b) = (wide(vtrn1q_f32(x[0], x[1])), wide(vtrn2q_f32(x[0], x[1])));
+        let (c, d) = (wide(vtrn1q_f32(x[2], x[3])), wide(vtrn2q_f32(x[2], x[3])));
+        [vtrn1q_f64(a, c), vtrn1q_f64(b, d), vtrn2q_f64(a, c), vtrn2q_f64(b, d)].map(|y| vreinterpretq_f32_f64(y))
+    });
+}
+
 pub mod portable {
     /// Floats of a vector.
     pub const LANES: usize = 4;
@@ -176,5 +231,94 @@ pub mod portable {
     #[inline]
     pub fn same_bits(a: V, b: V) -> M {
         std::array::from_fn(|i| a[i].to_bits() == b[i].to_bits())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::rng::Stream;
+
+    /// Each operation on vectors of `$isa` against what it means.
+    macro_rules! agree {
+        ($isa:ident) => {
+            #[allow(unused_unsafe, reason = "some operations are safe")]
+            #[allow(clippy::float_cmp, reason = "equal operations give equal results")]
+            fn $isa() {
+                use super::$isa::*;
+                let mut rng = Stream::new(1, "lanes");
+                for k in 0..500 {
+                    // Numbers, some of them equal, some not a number.
+                    let mut vector = || -> [f32; LANES] {
+                        std::array::from_fn(|_| match rng.below(8) {
+                            0 => f32::NAN,
+                            1..4 => 0.25,
+                            _ => rng.normal() as f32,
+                        })
+                    };
+                    let (a, b, c) = (vector(), vector(), vector());
+                    let n = k % (LANES + 1);
+                    // SAFETY: the caller checked the features; pointers are to whole vectors.
+                    unsafe {
+                        let v = |x: &[f32; LANES]| load(x.as_ptr());
+                        let back = |x: V| {
+                            let mut out = [0.0; LANES];
+                            store(out.as_mut_ptr(), x);
+                            out
+                        };
+                        let same = |x: V, f: &dyn Fn(usize) -> f32, what: &str| {
+                            for (i, x) in back(x).into_iter().enumerate() {
+                                let y = f(i);
+                                let close = (x - y).abs() <= 1e-6 * (1.0 + y.abs());
+                                assert!(close || x == y || (x.is_nan() && y.is_nan()), "{what}: {x} {y}");
+                            }
+                        };
+                        same(zero(), &|_| 0.0, "zero");
+                        same(splat(a[0]), &|_| a[0], "splat");
+                        same(add(v(&a), v(&b)), &|i| a[i] + b[i], "add");
+                        same(div(v(&a), v(&b)), &|i| a[i] / b[i], "div");
+                        same(fma(v(&a), v(&b), v(&c)), &|i| a[i].mul_add(b[i], c[i]), "fma");
+                        same(
+                            part(a.as_ptr(), n.min(LANES - 1)),
+                            &|i| if i < n.min(LANES - 1) { a[i] } else { 0.0 },
+                            "part",
+                        );
+                        let total: f32 = a.iter().sum();
+                        assert!(total.is_nan() == sum(v(&a)).is_nan() && !((sum(v(&a)) - total).abs() > 1e-4), "sum");
+                        let chosen = |m: M, f: &dyn Fn(usize) -> bool, what: &str| {
+                            same(blend(m, v(&b), v(&c)), &|i| if f(i) { c[i] } else { b[i] }, what);
+                        };
+                        let (l, n) = (less(v(&a), v(&b)), nan(v(&a)));
+                        let (lt, na) = (|i: usize| a[i] < b[i], |i: usize| a[i].is_nan());
+                        chosen(l, &lt, "less");
+                        chosen(n, &na, "nan");
+                        chosen(or(l, n), &|i| lt(i) || na(i), "or");
+                        chosen(and_not(l, n), &|i| !lt(i) && na(i), "and_not");
+                        chosen(same_bits(v(&a), v(&b)), &|i| a[i].to_bits() == b[i].to_bits(), "same_bits");
+                    }
+                }
+            }
+        };
+    }
+
+    #[test]
+    fn vectors_are_their_lanes() {
+        agree!(portable);
+        portable();
+        #[cfg(target_arch = "x86_64")]
+        {
+            agree!(avx2);
+            agree!(avx512);
+            if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
+                avx2();
+            }
+            if std::is_x86_feature_detected!("avx512f") {
+                avx512();
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        {
+            agree!(neon);
+            neon();
+        }
     }
 }

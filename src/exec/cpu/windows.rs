@@ -108,7 +108,8 @@ impl Window {
 /// Runs a share of a window reduction.
 ///
 /// # Safety
-/// The machine has the instructions. All places in the tables must lie inside of the operands, rows with their padding; `out` must not overlap them.
+/// The machine has the instructions. All places in the tables must lie inside of the operands, rows with their
+/// padding; `out` must not overlap them.
 pub unsafe fn run(isa: Isa, plan: &Rows, share: Share, fold: Fold, out: *mut f32, x: *const f32, numbers: *const f32) {
     // SAFETY: the features were detected; the rest is the caller's promise.
     unsafe {
@@ -117,6 +118,8 @@ pub unsafe fn run(isa: Isa, plan: &Rows, share: Share, fold: Fold, out: *mut f32
             Isa::Avx512 => avx512::run(plan, share, fold, out, x, numbers),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => avx2::run(plan, share, fold, out, x, numbers),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => neon::run(plan, share, fold, out, x, numbers),
             Isa::Portable => portable::run(plan, share, fold, out, x, numbers),
         }
     }
@@ -277,6 +280,15 @@ mod avx2 {
     use super::{Fold, Position, Rows, Share, Tap};
 
     windows!(#[target_feature(enable = "avx2,fma")]);
+}
+
+#[cfg(target_arch = "aarch64")]
+#[allow(clippy::needless_range_loop, clippy::float_cmp, reason = "unrolled loops; a count is a whole number")]
+mod neon {
+    use super::super::lanes::neon::{LANES, add, and_not, blend, div, less, load, nan, or, same_bits, splat, store};
+    use super::{Fold, Position, Rows, Share, Tap};
+
+    windows!(#[target_feature(enable = "neon")]);
 }
 
 #[allow(clippy::needless_range_loop, clippy::float_cmp, reason = "unrolled loops; a count is a whole number")]
