@@ -12,16 +12,16 @@ mod codegen;
 mod contract;
 mod kernels;
 mod lanes;
-mod layout;
+pub(in crate::exec) mod layout;
 mod math;
 mod memory;
 #[cfg(test)]
 #[allow(clippy::float_cmp, clippy::match_same_arms, reason = "a table of meanings")]
 mod naive;
-mod nest;
-mod plan;
+pub(in crate::exec) mod nest;
+pub(in crate::exec) mod plan;
 mod point;
-mod schedule;
+pub(in crate::exec) mod schedule;
 #[cfg(test)]
 mod speed;
 #[cfg(test)]
@@ -39,7 +39,7 @@ pub use memory::CpuMemory;
 use self::cache::{Cache, Kernel};
 use self::layout::{Aligned, Layout};
 use self::nest::{Fold, Nest};
-use self::schedule::{Home, Work, schedule};
+use self::schedule::{Home, Target, Work, schedule};
 use crate::exec::{ExecError, Executor, Feed, Memory, Program, Timing};
 use crate::graph::ir::{draw, mix};
 use crate::graph::{DType, Graph, Role};
@@ -70,7 +70,7 @@ impl Cpu {
     /// The Cranelift code of all kernels of a graph, in the order of their launches (for `nasc build --emit clif`).
     pub fn clif(&self, graph: &Graph) -> Result<String, ExecError> {
         let mut text = String::new();
-        for l in schedule(graph)?.launches {
+        for l in schedule(graph, Target::Lanes)?.launches {
             if let Work::Nest(nest) = &l.work {
                 let code = cache::clif(nest).map_err(ExecError::Internal)?;
                 let _ = writeln!(text, "; {}\n{code}", l.label);
@@ -152,7 +152,7 @@ unsafe impl Send for CpuProgram {}
 
 impl CpuProgram {
     fn new(graph: &Graph, cache: &Arc<Cache>, limit: Option<u64>) -> Result<Self, ExecError> {
-        let mut schedule = schedule(graph)?;
+        let mut schedule = schedule(graph, Target::Lanes)?;
         let mut calls = Vec::with_capacity(schedule.launches.len());
         let mut bytes = Vec::with_capacity(schedule.launches.len());
         for l in schedule.launches {

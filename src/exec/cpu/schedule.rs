@@ -6,10 +6,10 @@
 
 use super::contract::{Contraction, Product};
 use super::layout::Layout;
-use super::nest::{Builder, Fold, Nest, Source};
+use super::nest::{Builder, Fold, Nest, Source, Use, dependence};
 use super::windows::{self, Window};
 use crate::exec::ExecError;
-use crate::graph::{Atom, BinaryOp, DType, Equation, Graph, Guard, Index, Kind, NodeId, Op, ReduceOp, Role};
+use crate::graph::{Atom, BinaryOp, DType, Equation, Graph, Guard, Index, Kind, NodeId, Op, ReduceOp, Role, Scatter};
 
 /// An index into [`Schedule::buffers`].
 pub type BufferId = usize;
@@ -92,8 +92,18 @@ enum Step {
     },
 }
 
+/// What the loops are made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Vectors of one core; sums of products and windows have kernels of their own.
+    Lanes,
+    /// Threads of a GPU; every launch is a nest, of which the code generator sees what it is.
+    Threads,
+}
+
 struct Scheduler<'a> {
     graph: &'a Graph,
+    target: Target,
     live: Vec<bool>,
     steps: Vec<Step>,
     /// The step that computes a node; none for inputs, and that of its source for a view.
@@ -112,10 +122,11 @@ const GROUP_OPS: usize = 48;
 const REACH: usize = 24;
 
 /// Schedules a verified graph.
-pub fn schedule(graph: &Graph) -> Result<Schedule, ExecError> {
+pub fn schedule(graph: &Graph, target: Target) -> Result<Schedule, ExecError> {
     let n = graph.nodes.len();
     let mut s = Scheduler {
         graph,
+        target,
         live: live(graph),
         steps: Vec::new(),
         step_of: vec![None; n],
@@ -499,7 +510,7 @@ impl Scheduler<'_> {
                     launches.push(self.lower_group(members, &stored));
                 }
                 Step::Node(id) => self.lower_node(*id, &mut launches)?,
-                Step::Copy { from, to, label } => launches.push(lower_copy(from, to, label)),
+                Step::Copy { from, to, label } => launches.push(lower_copy(self.target, from, to, label)),
             }
         }
         starts.push(launches.len());
@@ -526,10 +537,11 @@ impl Scheduler<'_> {
         outputs: usize,
         slots: &'b mut Vec<BufferId>,
     ) -> Builder<'b, impl FnMut(NodeId) -> Source<'b>> {
-        Builder::new(extents, outputs, move |t| {
+        let b = Builder::new(extents, outputs, move |t| {
             let (buffer, layout) = self.place(t);
             Source { layout, dtype: self.graph.node(t).dtype, slot: slot(slots, *buffer) }
-        })
+        });
+        if self.target == Target::Threads { b.for_threads() } else { b }
     }
 
     fn lower_group(&self, members: &[NodeId], stored: &[NodeId]) -> Launch {
@@ -611,7 +623,8 @@ impl Scheduler<'_> {
                     (Kind::Arg(_), _) => return Err(ExecError::Internal(format!("{id} is an index of no maximum"))),
                     (_, op) => Fold::Reduce(op),
                 };
-                if fold == Fold::Reduce(ReduceOp::Sum)
+                if self.target == Target::Lanes
+                    && fold == Fold::Reduce(ReduceOp::Sum)
                     && let Some(launch) = self.contraction(id, e)
                 {
                     launches.push(launch);
@@ -619,7 +632,8 @@ impl Scheduler<'_> {
                 }
                 let found =
                     Window::recognize(e, matches!(node.kind, Kind::Arg(_)), &node.shape, layout, |t| &self.place(t).1);
-                if let Some((window, reads)) = found
+                if self.target == Target::Lanes
+                    && let Some((window, reads)) = found
                     && self.types_fit(&window, id, &reads)
                 {
                     let slots = std::iter::once(*buffer).chain(reads.iter().map(|&t| self.place(t).0)).collect();
@@ -637,7 +651,11 @@ impl Scheduler<'_> {
             Kind::Scatter(s) => {
                 launches.push(Launch { work: Work::Zero, slots: vec![*buffer], label: label.clone() });
                 let mut slots = vec![*buffer];
-                let mut b = self.builder(s.extents.clone(), 0, &mut slots);
+                let (s, parallel) = match self.target {
+                    Target::Lanes => (s.clone(), 0),
+                    Target::Threads => apart(s),
+                };
+                let mut b = self.builder(s.extents.clone(), parallel, &mut slots);
                 let mut guards = s.guards.clone();
                 guards.extend(s.target.iter().zip(&node.shape).map(|(i, n)| Guard::InRange(i.clone(), *n)));
                 for g in &guards {
@@ -702,11 +720,40 @@ fn slot(slots: &mut Vec<BufferId>, buffer: BufferId) -> usize {
     })
 }
 
-fn lower_copy(from: &(BufferId, Layout, DType), to: &(BufferId, Layout), label: &str) -> Launch {
+/// The same scatter with those loops first of which no two iterations add to one place, and their number.
+fn apart(s: &Scatter) -> (Scatter, usize) {
+    let alone = |v: usize| {
+        let uses: Vec<&Index> = s.target.iter().filter(|i| dependence(i, v) != Use::None).collect();
+        matches!(uses.as_slice(), [i] if i.as_var() == Some(v))
+    };
+    let (first, rest): (Vec<usize>, Vec<usize>) = (0..s.extents.len()).partition(|&v| alone(v));
+    let order: Vec<usize> = first.iter().chain(&rest).copied().collect();
+    let mut to = |v: usize| Index::var(order.iter().position(|&x| x == v).unwrap_or(v));
+    let mut of = |i: &Index| i.substitute(&mut to);
+    let body = s.body.iter().map(|op| match op {
+        Op::Read(t, at) => Op::Read(*t, at.iter().map(&mut of).collect()),
+        Op::Index(i) => Op::Index(of(i)),
+        Op::Test(Guard::InRange(i, n)) => Op::Test(Guard::InRange(of(i), *n)),
+        Op::Test(Guard::Zero(i)) => Op::Test(Guard::Zero(of(i))),
+        Op::Const(_) | Op::Unary(..) | Op::Binary(..) | Op::Compare(..) | Op::Select(..) => op.clone(),
+    });
+    let body = body.collect();
+    let guards = s.guards.iter().map(|g| match g {
+        Guard::InRange(i, n) => Guard::InRange(of(i), *n),
+        Guard::Zero(i) => Guard::Zero(of(i)),
+    });
+    let guards = guards.collect();
+    let target = s.target.iter().map(of).collect();
+    (Scatter { extents: order.iter().map(|&v| s.extents[v]).collect(), guards, target, body }, first.len())
+}
+
+/// A launch that copies a tensor to another place of the same shape.
+pub fn lower_copy(target: Target, from: &(BufferId, Layout, DType), to: &(BufferId, Layout), label: &str) -> Launch {
     let shape = &to.1.shape;
     let at: Vec<Index> = (0..shape.len()).map(|v| Index::atom(Atom::Var(v as u8))).collect();
     let slots = vec![to.0, from.0];
-    let mut b = Builder::new(shape.clone(), shape.len(), |_| Source { layout: &from.1, dtype: from.2, slot: 1 });
+    let b = Builder::new(shape.clone(), shape.len(), |_| Source { layout: &from.1, dtype: from.2, slot: 1 });
+    let mut b = if target == Target::Threads { b.for_threads() } else { b };
     let value = b.append(&[Op::Read(NodeId(0), at.clone())], &[], &|_| None);
     b.store(0, &to.1, from.2, &at, 0, value);
     let nest = b.finish(Fold::None);
