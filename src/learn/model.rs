@@ -273,19 +273,27 @@ impl Model {
         let batches = pass.part.training(recipe.batch, self.seed, epoch);
         let augmented = (!pass.augment.is_none()).then(|| pass.augment.epoch(self.seed, epoch));
         let (mut total, mut count) = (0.0, 0);
-        for idx in &batches {
+        let batch = |i: usize| {
+            let Some(idx) = batches.get(i) else { return Vec::new() };
+            let mut tensors = inputs_of(&c.inputs, pass.part, idx, augmented);
+            tensors.push((TARGET.to_string(), target_of(&self.learner.target, pass.part, idx)));
+            tensors
+        };
+        let mut tensors = batch(0);
+        for i in 0..batches.len() {
             if (pass.cancelled)() {
                 return Err(Trouble::Cancelled);
             }
-            let mut tensors = inputs_of(&c.inputs, pass.part, idx, augmented);
-            tensors.push((TARGET.to_string(), target_of(&self.learner.target, pass.part, idx)));
             let feed = Feed {
                 data: tensors.iter().map(|(n, t)| (n.as_str(), t)).collect(),
                 knobs: knobs.iter().map(|(n, v)| (n.as_str(), *v)).collect(),
                 seed: self.seed,
                 step: self.step,
+                staged: i > 0,
             };
-            let out = c.program.run(&feed, self.memory.as_mut())?;
+            let (out, next) = c.program.run_ahead(&feed, self.memory.as_mut(), &mut || batch(i + 1))?;
+            drop(feed);
+            tensors = next;
             self.step += 1;
             let loss = f64::from(out[0].floats()[0]);
             if !loss.is_finite() {
@@ -320,9 +328,9 @@ impl Model {
             let tensors = inputs_of(&c.inputs, part, &idx, None);
             let feed = Feed {
                 data: tensors.iter().map(|(n, t)| (n.as_str(), t)).collect(),
-                knobs: Vec::new(),
-                seed: self.seed,
+                                seed: self.seed,
                 step: self.step,
+                ..Feed::default()
             };
             let out = c.program.run(&feed, self.memory.as_mut())?;
             all.extend_from_slice(&out[0].floats()[..chunk.len() * row]);
@@ -340,7 +348,7 @@ impl Model {
         let Some(c) = self.programs.get_mut(&key) else { return Ok(0.0) };
         let target = target_of(&self.learner.target, part, part.indices());
         let feed =
-            Feed { data: vec![("output", &output), (TARGET, &target)], knobs: Vec::new(), seed: self.seed, step: 0 };
+            Feed { data: vec![("output", &output), (TARGET, &target)], seed: self.seed, ..Feed::default() };
         let out = c.program.run(&feed, self.memory.as_mut())?;
         Ok(f64::from(out[0].floats()[0]))
     }
@@ -374,9 +382,8 @@ impl Model {
             .collect();
         let feed = Feed {
             data: tensors.iter().map(|(n, t)| (n.as_str(), t)).collect(),
-            knobs: Vec::new(),
-            seed: self.seed,
-            step: 0,
+                        seed: self.seed,
+            ..Feed::default()
         };
         let mut times = Vec::new();
         for i in 0..18 {

@@ -185,14 +185,8 @@ fn choose(sizes: (usize, usize, usize, usize), o: &Options) -> Tile {
 /// The kernel of a nest that is a product of matrices.
 pub fn kernel(nest: &Nest, o: &Options) -> Option<Kernel> {
     let p = Product::recognize(nest)?;
-    let tile = choose(p.sizes(), o);
+    let tile = o.tile.unwrap_or_else(|| choose(p.sizes(), o));
     with_tile(&p, tile, o)
-}
-
-/// The kernel of a nest with a given tile.
-#[cfg(test)]
-pub fn kernel_with(nest: &Nest, tile: Tile, o: &Options) -> Option<Kernel> {
-    with_tile(&Product::recognize(nest)?, tile, o)
 }
 
 fn with_tile(p: &Product, t: Tile, o: &Options) -> Option<Kernel> {

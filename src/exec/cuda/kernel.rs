@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use super::gemm;
+use super::gemm::{self, Tile};
 use super::text::Text;
 use crate::base::hash::{hash128, hex};
 use crate::exec::cpu::layout::Layout;
@@ -51,12 +51,14 @@ pub struct Options {
     pub processors: usize,
     /// Of products.
     pub precision: Precision,
+    /// Of products; chosen for each by a model if not given.
+    pub tile: Option<Tile>,
 }
 
 impl Options {
     /// For an architecture, with the number of multiprocessors of its largest GPU.
     pub fn new(arch: u32, precision: Precision) -> Self {
-        Self { arch, processors: if arch >= 90 { 132 } else { 108 }, precision }
+        Self { arch, processors: if arch >= 90 { 132 } else { 108 }, precision, tile: None }
     }
 }
 
