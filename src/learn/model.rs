@@ -328,7 +328,7 @@ impl Model {
             let tensors = inputs_of(&c.inputs, part, &idx, None);
             let feed = Feed {
                 data: tensors.iter().map(|(n, t)| (n.as_str(), t)).collect(),
-                                seed: self.seed,
+                seed: self.seed,
                 step: self.step,
                 ..Feed::default()
             };
@@ -347,8 +347,7 @@ impl Model {
         self.compile(&key, |m| step::metric(&m.learner.space, metric, &m.learner.target, &shape))?;
         let Some(c) = self.programs.get_mut(&key) else { return Ok(0.0) };
         let target = target_of(&self.learner.target, part, part.indices());
-        let feed =
-            Feed { data: vec![("output", &output), (TARGET, &target)], seed: self.seed, ..Feed::default() };
+        let feed = Feed { data: vec![("output", &output), (TARGET, &target)], seed: self.seed, ..Feed::default() };
         let out = c.program.run(&feed, self.memory.as_mut())?;
         Ok(f64::from(out[0].floats()[0]))
     }
@@ -380,11 +379,8 @@ impl Model {
                 (n.clone(), t)
             })
             .collect();
-        let feed = Feed {
-            data: tensors.iter().map(|(n, t)| (n.as_str(), t)).collect(),
-                        seed: self.seed,
-            ..Feed::default()
-        };
+        let feed =
+            Feed { data: tensors.iter().map(|(n, t)| (n.as_str(), t)).collect(), seed: self.seed, ..Feed::default() };
         let mut times = Vec::new();
         for i in 0..18 {
             let begun = Instant::now();

@@ -211,7 +211,8 @@ fn with_tile(p: &Product, t: Tile, o: &Options) -> Option<Kernel> {
         let _ = writeln!(s, "  __shared__ __align__(16) float {}s[2][{rows}][{row}];", x.name);
     }
     let _ = writeln!(s, "  const int tid = threadIdx.x;\n  int w = blockIdx.x;");
-    let _ = writeln!(s, "  const int m0 = w % {mt} * {bm};\n  w /= {mt};\n  const int n0 = w % {nt} * {bn};\n  w /= {nt};");
+    let _ =
+        writeln!(s, "  const int m0 = w % {mt} * {bm};\n  w /= {mt};\n  const int n0 = w % {nt} * {bn};\n  w /= {nt};");
     let _ = writeln!(s, "  const int part = w % {};\n  const {int} z = w / {};", t.splits, t.splits);
     s += &text.split(&p.apart, "z", &var, "  ");
     let _ = writeln!(s, "  const int kb = part * {share}, ke = kb + {share} < {k} ? kb + {share} : {k};");
@@ -224,7 +225,10 @@ fn with_tile(p: &Product, t: Tile, o: &Options) -> Option<Kernel> {
     s += &product.declare;
     let _ = writeln!(s, "  load_a(0, kb);\n  load_b(0, kb);\n  copies_commit();");
     let _ = writeln!(s, "  for (int k0 = kb, at = 0; k0 < ke; k0 += {bk}, at ^= 1) {{");
-    let _ = writeln!(s, "    if (k0 + {bk} < ke) {{\n      load_a(at ^ 1, k0 + {bk});\n      load_b(at ^ 1, k0 + {bk});\n    }}");
+    let _ = writeln!(
+        s,
+        "    if (k0 + {bk} < ke) {{\n      load_a(at ^ 1, k0 + {bk});\n      load_b(at ^ 1, k0 + {bk});\n    }}"
+    );
     s += "    copies_commit();\n    copies_wait<1>();\n    __syncthreads();\n";
     s += &product.multiply;
     s += "    __syncthreads();\n  }\n";
@@ -240,14 +244,16 @@ fn with_tile(p: &Product, t: Tile, o: &Options) -> Option<Kernel> {
         let _ = writeln!(s, "      p{}[{}] = value;", out.slot, text.offset(out, &var));
     }
     s += "    }\n  }\n}\n";
-    let entry = |blocks: usize, threads: usize| Entry { name: String::new(), grid: blocks as u32, block: threads as u32 };
+    let entry =
+        |blocks: usize, threads: usize| Entry { name: String::new(), grid: blocks as u32, block: threads as u32 };
     let mut entries = vec![entry(blocks, threads)];
     if scratch > 0 {
         let points = z * m * n;
         s += &head(1, BLOCK, &list);
         let _ = writeln!(s, "  const long long t = (long long)blockIdx.x * {BLOCK} + threadIdx.x;");
         let _ = writeln!(s, "  if (t >= {points}) return;\n  float value = 0.0f;");
-        let _ = writeln!(s, "  for (int part = 0; part < {}; ++part) value += scratch[part * {points}ll + t];", t.splits);
+        let _ =
+            writeln!(s, "  for (int part = 0; part < {}; ++part) value += scratch[part * {points}ll + t];", t.splits);
         let _ = writeln!(s, "  const {int} n = t % {n}, m = t / {n} % {m}, z = t / {};", n * m);
         for (vars, linear) in [(&p.apart, "z"), (&p.a.free, "m"), (&p.b.free, "n")] {
             s += &text.split(vars, linear, &var, "  ");
@@ -292,13 +298,15 @@ fn loader(
     let columns = along / x.vector;
     let rows = threads / columns;
     let copy = if x.vector == 4 { "copy16" } else { "copy4" };
-    let check = if across.is_multiple_of(rows) { String::new() } else { format!("      if (row >= {across}) break;\n") };
+    let check =
+        if across.is_multiple_of(rows) { String::new() } else { format!("      if (row >= {across}) break;\n") };
     let passes = across.div_ceil(rows);
     let _ = writeln!(s, "  const int {name}c = tid % {columns} * {}, {name}r = tid / {columns};", x.vector);
     let loops = format!(
         "#pragma unroll\n    for (int i = 0; i < {passes}; ++i) {{\n      const int row = {name}r + i * {rows};\n{check}"
     );
-    let end = format!("      {copy}(&{name}s[buffer][row][{name}c], p{} + ({offset}), take);\n    }}\n  }};\n", access.slot);
+    let end =
+        format!("      {copy}(&{name}s[buffer][row][{name}c], p{} + ({offset}), take);\n    }}\n  }};\n", access.slot);
     if x.deep {
         let _ = writeln!(s, "  auto load_{name} = [&](int buffer, int k0) {{\n    const int k = k0 + {name}c;");
         *s += &text.split(&p.depth, "k", &name_of, "    ");
@@ -338,9 +346,7 @@ fn simt(p: &Product, t: &Tile) -> Multiply {
     let (tm, tn) = t.each;
     let across = bn / tn;
     debug_assert_eq!(bm / tm * across, t.threads());
-    let declare = format!(
-        "  const int tx = tid % {across}, ty = tid / {across};\n  float acc[{tm}][{tn}] = {{}};\n"
-    );
+    let declare = format!("  const int tx = tid % {across}, ty = tid / {across};\n  float acc[{tm}][{tn}] = {{}};\n");
     let multiply = format!(
         "#pragma unroll
     for (int k = 0; k < {bk}; ++k) {{

@@ -199,9 +199,7 @@ fn entry(blocks: usize, threads: usize) -> Entry {
 /// `const int t = ..;` and the way out for threads past the end.
 fn thread(text: &Text, points: usize) -> String {
     let int = text.int();
-    format!(
-        "  const {int} t = ({int})blockIdx.x * {BLOCK} + threadIdx.x;\n  if (t >= {points}) return;\n"
-    )
+    format!("  const {int} t = ({int})blockIdx.x * {BLOCK} + threadIdx.x;\n  if (t >= {points}) return;\n")
 }
 
 fn map(nest: &Nest) -> Kernel {
@@ -214,7 +212,8 @@ fn map(nest: &Nest) -> Kernel {
     s += &text.body(&var, "  ");
     for (a, value) in &nest.stores {
         let a = &nest.accesses[*a];
-        let _ = writeln!(s, "  p{}[{}] = {};", a.slot, text.offset(a, &var), text.element(a.slot, &format!("x{value}")));
+        let _ =
+            writeln!(s, "  p{}[{}] = {};", a.slot, text.offset(a, &var), text.element(a.slot, &format!("x{value}")));
     }
     s += "}\n";
     Kernel {
@@ -323,7 +322,8 @@ pub fn reduce(nest: &Nest, r: Reducers) -> Kernel {
             let _ = writeln!(s, "  const {int} t = ({int})blockIdx.x * {warps} + threadIdx.x / 32;");
             let _ = writeln!(s, "  if (t >= {outputs}) return;");
             s += &text.split(&out, "t", &var, "  ");
-            let _ = writeln!(s, "  Acc a = start<{op}>();\n  for ({int} r = threadIdx.x % 32; r < {inner}; r += 32) {{");
+            let _ =
+                writeln!(s, "  Acc a = start<{op}>();\n  for ({int} r = threadIdx.x % 32; r < {inner}; r += 32) {{");
             let _ = write!(s, "{term}  }}\n  a = warp_join<{op}>(a);\n  if (threadIdx.x % 32 == 0) {{\n");
             s += &store("    ");
             s += "  }\n";
@@ -332,7 +332,8 @@ pub fn reduce(nest: &Nest, r: Reducers) -> Kernel {
         Reducers::Block => {
             let _ = writeln!(s, "  __shared__ Acc shared[{}];\n  const {int} t = blockIdx.x;", BLOCK / 32);
             s += &text.split(&out, "t", &var, "  ");
-            let _ = writeln!(s, "  Acc a = start<{op}>();\n  for ({int} r = threadIdx.x; r < {inner}; r += {BLOCK}) {{");
+            let _ =
+                writeln!(s, "  Acc a = start<{op}>();\n  for ({int} r = threadIdx.x; r < {inner}; r += {BLOCK}) {{");
             let _ = write!(s, "{term}  }}\n  a = block_join<{op}, {BLOCK}>(a, shared);\n  if (threadIdx.x == 0) {{\n");
             s += &store("    ");
             s += "  }\n";

@@ -11,6 +11,7 @@
 pub mod compile;
 mod device;
 pub mod driver;
+mod emitter;
 pub mod gemm;
 pub mod kernel;
 mod kernels;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 
 pub use compile::Disk;
 pub use driver::Missing;
+pub use emitter::Emitter;
 pub use kernel::{Kernel, Options, Precision};
 pub use kernels::Stats;
 
@@ -56,6 +58,29 @@ pub struct Settings {
     pub apart: bool,
 }
 
+/// What is known of a GPU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gpu {
+    /// As the driver calls it.
+    pub name: String,
+    /// Compute capability: 80 for 8.0.
+    pub arch: u32,
+    /// Multiprocessors.
+    pub processors: usize,
+    /// Bytes that are free, and all.
+    pub memory: (u64, u64),
+}
+
+/// The GPUs of this machine, or why each cannot be used.
+pub fn gpus() -> Result<Vec<Result<Gpu, Missing>>, Missing> {
+    let of = |i: usize| {
+        let d = Device::open(i)?;
+        let memory = d.memory().map_err(|e| Missing::Fails(e.to_string()))?;
+        Ok(Gpu { name: d.name.clone(), arch: d.arch, processors: d.processors, memory })
+    };
+    Ok((0..driver::driver()?).map(of).collect())
+}
+
 /// The executor of one GPU. All workers use one; each program has streams of its own.
 pub struct Cuda {
     device: Arc<Device>,
@@ -68,7 +93,12 @@ impl Cuda {
     /// Opens a GPU.
     pub fn new(settings: Settings) -> Result<Self, Missing> {
         let device = Device::open(settings.ordinal)?;
-        let options = Options { arch: device.arch, processors: device.processors, precision: settings.precision, tile: settings.tile };
+        let options = Options {
+            arch: device.arch,
+            processors: device.processors,
+            precision: settings.precision,
+            tile: settings.tile,
+        };
         let share = |free: u64| free / 20 * 19 / settings.at_once.max(1) as u64;
         let limit = settings.limit.or_else(|| device.memory().ok().map(|m| share(m.0)));
         let kernels = Arc::new(Kernels::new(device.clone(), options, settings.disk));
@@ -122,7 +152,7 @@ fn launches(graph: &Graph) -> Result<Vec<crate::exec::cpu::schedule::Launch>, Ex
         let node = graph.node(id);
         let Some((_, layout)) = &schedule.places[id.0 as usize] else { continue };
         let plain = Layout::new(&node.shape, None);
-        if matches!(input.role, Role::Data | Role::Knob(_)) && plain.strides != layout.strides {
+        if matches!(input.role, Role::Data | Role::Knob(_)) && !program::as_it_comes(layout) {
             all.push(lower_copy(Target::Threads, &(1, plain, node.dtype), &(0, layout.clone()), &input.name));
         }
     }

@@ -126,6 +126,12 @@ fn aligned(n: usize) -> usize {
     n.next_multiple_of(64)
 }
 
+/// Whether a tensor's layout is the row-major one in which it is given.
+pub fn as_it_comes(layout: &Layout) -> bool {
+    layout.same_places(&Layout { size: layout.size, ..Layout::new(&layout.shape, None) })
+        && layout.size == layout.shape.iter().product::<usize>()
+}
+
 impl CudaProgram {
     /// Compiles a graph. `apart` gives each buffer memory of its own, so that tools that watch the borders of memory
     /// see them.
@@ -155,12 +161,17 @@ impl CudaProgram {
             let plain = Layout::new(&node.shape, None);
             let at = given;
             given = aligned(given + plain.size * 4);
-            if plain.same_places(&Layout { size: plain.size, ..layout.clone() }) && plain.size == layout.size {
+            if as_it_comes(&layout) {
                 fixed[buffer] = Some(Place::Given(at));
             } else if buffers[buffer].first != usize::MAX {
                 // Row-major as it comes; a launch puts it into its layout.
                 fixed.push(Some(Place::Given(at)));
-                buffers.push(crate::exec::cpu::schedule::Buffer { size: plain.size, home: Home::Arena, first: 0, last: 0 });
+                buffers.push(crate::exec::cpu::schedule::Buffer {
+                    size: plain.size,
+                    home: Home::Arena,
+                    first: 0,
+                    last: 0,
+                });
                 let from = (buffers.len() - 1, plain, node.dtype);
                 before.push(lower_copy(Target::Threads, &from, &(buffer, layout), &input.name));
             }
@@ -297,7 +308,9 @@ impl CudaProgram {
             let len = t.shape.iter().product::<usize>() * 4;
             let to = &mut bytes[port.at..port.at + len];
             match &t.data {
-                Data::Float(v) => to.chunks_exact_mut(4).zip(v).for_each(|(to, x)| to.copy_from_slice(&x.to_ne_bytes())),
+                Data::Float(v) => {
+                    to.chunks_exact_mut(4).zip(v).for_each(|(to, x)| to.copy_from_slice(&x.to_ne_bytes()))
+                }
                 Data::Int(v) => to.chunks_exact_mut(4).zip(v).for_each(|(to, x)| to.copy_from_slice(&x.to_ne_bytes())),
             }
         }
@@ -348,8 +361,10 @@ impl CudaProgram {
         let (call, Some(r)) = (&self.calls[i], &self.resident) else { return Ok(()) };
         let Some(code) = &call.code else {
             // SAFETY: the buffer has so many bytes.
-            return unsafe { result::memset_d8_async(pointers[call.buffers[0]], 0, call.bytes as usize, r.compute.raw) }
-                .map_err(failed);
+            return unsafe {
+                result::memset_d8_async(pointers[call.buffers[0]], 0, call.bytes as usize, r.compute.raw)
+            }
+            .map_err(failed);
         };
         let mut values: Vec<sys::CUdeviceptr> = call.buffers.iter().map(|&b| pointers[b]).collect();
         let mut list: Vec<*mut std::ffi::c_void> = values.iter_mut().map(|v| std::ptr::from_mut(v).cast()).collect();

@@ -117,11 +117,7 @@ fn the_suite_conforms_emulated_and_sanitized() {
 fn the_suite_conforms_emulated_in_several_orders() {
     needs_gpp!();
     for (order, streams) in [("forward", "late"), ("mixed", "copies")] {
-        passes(
-            Build::Plain,
-            "conformance",
-            &[("NASC_EMULATED_ORDER", order), ("NASC_EMULATED_STREAMS", streams)],
-        );
+        passes(Build::Plain, "conformance", &[("NASC_EMULATED_ORDER", order), ("NASC_EMULATED_STREAMS", streams)]);
     }
 }
 
@@ -162,16 +158,22 @@ fn faults_of_the_machine_are_errors_with_a_reason_emulated() {
 fn planted_faults_are_found() {
     needs_gpp!();
     let barrier = ("NASC_EMULATED_PLANT", "__syncthreads();=>");
+    // Each barrier is missed in one order at least: here the first warp reads what the others write.
+    finds(Build::Plain, "sums", &[barrier, ("NASC_EMULATED_ORDER", "forward")], "differ");
     for order in ["forward", "reverse"] {
-        finds(Build::Plain, "sums", &[barrier, ("NASC_EMULATED_ORDER", order)], "differ");
+        finds(Build::Plain, "product", &[barrier, ("NASC_EMULATED_ORDER", order)], "differ");
     }
-    finds(Build::Plain, "product", &[barrier], "differ");
     finds(Build::Plain, "product", &[("NASC_EMULATED_PLANT", "copies_wait<1>();=>")], "differ");
     finds(Build::Plain, "sums", &[("NASC_EMULATED_PLANT", "const int part = =>const int part = 1 + 0 * ")], "differ");
     let past = ("NASC_EMULATED_PLANT", "if (t >= =>if (t > ");
     finds(Build::Sanitized, "map", &[past], "heap-buffer-overflow");
     // In the middle of a tile of shared memory, too.
-    finds(Build::Sanitized, "product", &[("NASC_EMULATED_PLANT", "as[buffer][row]=>as[buffer][row + 3]")], "AddressSanitizer");
+    finds(
+        Build::Sanitized,
+        "product",
+        &[("NASC_EMULATED_PLANT", "as[buffer][row]=>as[buffer][row + 3]")],
+        "AddressSanitizer",
+    );
     for streams in ["late", "copies"] {
         finds(
             Build::Plain,
@@ -250,7 +252,11 @@ mod inside {
         let [iz, im, i_n, ik] = [0, 1, 2, 3].map(Index::var);
         let y = g.reduction("y", &[z, m, n], ReduceOp::Sum, &[k], |body| {
             let x = body.read(a, vec![iz.clone(), im.clone(), ik.clone()]);
-            let at = if batch { vec![i_n.clone(), iz.clone(), ik.clone()] } else { vec![iz.clone(), ik.clone(), i_n.clone()] };
+            let at = if batch {
+                vec![i_n.clone(), iz.clone(), ik.clone()]
+            } else {
+                vec![iz.clone(), ik.clone(), i_n.clone()]
+            };
             let w = body.read(b, at);
             body.mul(x, w)
         });
@@ -324,7 +330,9 @@ mod inside {
         let mut g = Graph::default();
         let x = g.input("x", Role::Data, DType::Float, &[5000], None);
         let y = g.reduction("y", &[], ReduceOp::Sum, &[5000], |b| b.read(x, axes(1)));
-        let z = g.reduction("z", &[7], ReduceOp::Max, &[700], |b| b.read(x, vec![Index::var(0).times(700).plus(&Index::var(1), 1)]));
+        let z = g.reduction("z", &[7], ReduceOp::Max, &[700], |b| {
+            b.read(x, vec![Index::var(0).times(700).plus(&Index::var(1), 1)])
+        });
         g.outputs.extend([("y".to_owned(), y), ("z".to_owned(), z)]);
         agree(&open(exact()), &[case("sums", g, 1e-4)]);
     }
@@ -394,7 +402,7 @@ mod inside {
             }
         });
         let stats = cuda.stats();
-        assert!(stats.compiled <= stats.kernels, "{stats:?}");
+        assert!(stats.compiled <= stats.kernels && stats.fallbacks == 0, "{stats:?}");
     }
 
     #[test]
@@ -488,7 +496,9 @@ mod inside {
                 });
             }
         });
-        assert!(std::fs::read_dir(folder.path()).unwrap().all(|f| !f.unwrap().path().to_string_lossy().contains("part")));
+        assert!(
+            std::fs::read_dir(folder.path()).unwrap().all(|f| !f.unwrap().path().to_string_lossy().contains("part"))
+        );
     }
 }
 
@@ -538,7 +548,8 @@ fn real_nvrtc() {
             assert!(c.cubin.starts_with(b"\x7fELF") && !c.ptx.is_empty());
         }
         println!("sm_{arch}: {} kernels, at most {most} registers, {spilled} bytes spilled", sources.len());
-        // 256 threads with 128 registers each: two blocks on a multiprocessor.
-        assert!(most <= 168 && spilled == 0, "sm_{arch}: {most} registers, {spilled} bytes spilled");
+        // The budget: 256 threads with 128 registers each are two blocks on a multiprocessor; a few spilled words cost
+        // nothing where a thread has 64 accumulators.
+        assert!(most <= 128 && spilled <= 32, "sm_{arch}: {most} registers, {spilled} bytes spilled");
     }
 }

@@ -201,7 +201,9 @@ impl<'a> Text<'a> {
 
 fn whole(e: &Expr) -> Option<i32> {
     match e {
-        Expr::Const(bits) => Some(f32::from_bits(*bits)).filter(|p| p.fract() == 0.0 && p.abs() <= 64.0).map(|p| p as i32),
+        Expr::Const(bits) => {
+            Some(f32::from_bits(*bits)).filter(|p| p.fract() == 0.0 && p.abs() <= 64.0).map(|p| p as i32)
+        }
         _ => None,
     }
 }
