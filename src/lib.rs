@@ -30,12 +30,13 @@
 //! | `syntax` | grammar, tree, printer: the formatter, for which print ∘ parse is the identity | base, diag | pest, pest_derive |
 //! | `graph` | the tensor IR, its text format, verifier, gradients, simplification, fusion | base | |
 //! | `sema` | files and names, symbolic numbers and proofs over them, primitives from equations to nodes | base, diag, graph, syntax | |
-//! | `space` | decisions, candidates, elaboration into graphs, counting, sampling, edits | base, diag, graph, sema, syntax | stacker, num_bigint |
+//! | `algo` | algorithms as programs over typed memory: instructions from primitives, execution in lockstep, tasks | base, diag, graph, sema, syntax | |
+//! | `space` | decisions, candidates, elaboration into graphs, counting, sampling, edits | algo, base, diag, graph, sema, syntax | stacker, num_bigint |
 //! | `exec` | executors: `reference` (slow, obviously right), `cpu` and `cuda` (kernels, compiled) | base, graph | cranelift, cudarc, ndarray |
 //! | `data` | data sets, splits, normalization, augmentation, tables of results | base, diag | flate2, csv, ndarray_npy, image |
 //! | `store` | runs and trials in a SQLite file | diag | rusqlite |
 //! | `learn` | models: building, training steps, inherited weights, costs | base, data, diag, exec, graph, sema, space | |
-//! | `search` | the compiler and the runtime of search programs; search blocks; trials, workers, budgets, replay | base, data, diag, exec, graph, learn, sema, space, store, syntax | cranelift, stacker |
+//! | `search` | the compiler and the runtime of search programs; search blocks; trials, workers, budgets, replay | algo, base, data, diag, exec, graph, learn, sema, space, store, syntax | cranelift, stacker |
 //! | `report` | progress, tables, curves, pictures of architectures | diag, graph, search, sema, space, syntax | indicatif, unicode_width |
 //! | `lsp` | the language server, over the same parser, names and check | base, data, diag, search, sema, space, syntax | lsp_types |
 //! | `cli` | the commands; only here is printed, the environment read, the process ended | base, diag, exec, graph, learn, lsp, report, search, sema, space, store, syntax | clap, clap_complete, console, ctrlc, indicatif, num_bigint, sysinfo |
@@ -56,6 +57,7 @@
 //!
 //! Which calls a program may make of the runtime is one table, [`search::lang::contract`]; `docs/language.md` prints it.
 
+pub mod algo;
 pub mod base;
 pub mod cli;
 pub mod data;

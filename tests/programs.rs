@@ -64,6 +64,11 @@ fn checked(name: &str, text: &str, dir: Option<&Path>) -> (Arc<Program>, Vec<Dia
             _ => {}
         }
     }
+    for d in nasc::algo::design::check_all(&program, program.root()) {
+        if !found.contains(&d) {
+            found.push(d);
+        }
+    }
     (program, names::merged(found), spaces)
 }
 
@@ -90,6 +95,10 @@ fn what_this_version_covers_is_accepted_and_its_spaces_build() {
             let mut rng = Stream::new(1, &name);
             for _ in 0..3 {
                 let c = space.random(&mut rng).unwrap_or_else(|e| panic!("{name}: {:#?}", e.diagnostic()));
+                if space.design().is_some() {
+                    assert!(space.program_of(&c).is_ok(), "{name}, {}", c.to_json());
+                    continue;
+                }
                 let built = space
                     .build(&c, Want::Graph { batch: 2, training: true })
                     .unwrap_or_else(|e| panic!("{name}, {}: {:#?}", c.to_json(), e.diagnostic()));

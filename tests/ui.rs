@@ -29,6 +29,7 @@ pub fn diagnostics(name: &str, text: &str, dir: Option<&Path>) -> (Sources, Vec<
     // A space of a text that was read in part would only be wrong because of the missing part.
     if !unreadable {
         let root = program.root();
+        found.extend(nasc::algo::design::check_all(&program, root));
         for (i, item) in program.modules[0].ast.items.iter().enumerate() {
             let item_ref = ItemRef { module: root, item: i as u32 };
             match &item.kind {

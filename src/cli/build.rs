@@ -197,6 +197,13 @@ pub fn command(term: &Terminal, args: &BuildArgs) -> Outcome {
 }
 
 fn build(term: &Terminal, search: &Arc<Search>, file: &Path, args: &BuildArgs) -> Outcome {
+    if search.space.design().is_some() {
+        let d = Diagnostic::unplaced(
+            &codes::BUILD_FAILED,
+            format!("the candidates of `{}` are programs, which need nothing compiled ahead", search.space.name()),
+        );
+        return Err(d.help("`nasc run` starts at once").into());
+    }
     let begun = Instant::now();
     let (all, complete) = candidates(&search.space, args.exhaustive, args.sample, args.seed)?;
     let workers = args.workers.map_or_else(cores, usize::from);

@@ -41,12 +41,16 @@ impl Tested {
 /// The name of the file in the run's folder that keeps the result.
 pub const RESULT: &str = "result.json";
 
-/// A trial with its decisions, metrics and curve.
-pub fn trial(term: &Terminal, t: &Trial, heading: &str, tested: Option<&Tested>) -> String {
+/// A trial with its decisions (or its program, where it is one), metrics and curve.
+pub fn trial(term: &Terminal, t: &Trial, heading: &str, tested: Option<&Tested>, listing: Option<&str>) -> String {
     let (bold, dim) = (term.style().bold(), term.style().dim());
     let width = term.width();
     let mut out = format!("{}\n", bold.apply_to(heading));
+    for line in listing.unwrap_or_default().lines() {
+        let _ = writeln!(out, "  {line}");
+    }
     let decisions: Vec<(String, String)> = match serde_json::from_str(&t.candidate) {
+        _ if listing.is_some() => Vec::new(),
         Ok(Json::Object(map)) => map
             .into_iter()
             .filter(|(k, _)| k != LINEAGE)

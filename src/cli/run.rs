@@ -21,6 +21,7 @@ use crate::search::engine::{Event, Observer, Trial};
 use crate::search::run::{Children, children, info, run, test};
 use crate::search::setup::{Overrides, Search};
 use crate::sema::names::check_all;
+use crate::space::decision::Candidate;
 use crate::store::{RunInfo, Store};
 use crate::syntax::ast::ItemKind;
 
@@ -205,14 +206,23 @@ fn announce(plan: &Plan, workers: usize) -> String {
     .into_iter()
     .flatten()
     .collect();
+    let data = match &s.tasks {
+        Some(t) => {
+            let sizes = t.tasks.first().map_or((0, 0), |t| (t.train.y.len(), t.valid.y.len()));
+            format!("{} tasks of {} examples to learn from and {} to predict", t.tasks.len(), sizes.0, sizes.1)
+        }
+        None => format!(
+            "{} examples to train on, {} to compare, {} to test",
+            split.search.len(),
+            split.select.len(),
+            split.test.len()
+        ),
+    };
     format!(
-        "{} {}: {} · {} examples to train on, {} to compare, {} to test\n{strategy} · {} · {workers} worker{} · {}",
+        "{} {}: {} · {data}\n{strategy} · {} · {workers} worker{} · {}",
         if plan.resumed { "going on with" } else { "searching" },
         s.name,
         check::describe(&s.space),
-        split.search.len(),
-        split.select.len(),
-        split.test.len(),
         limits.join(" or "),
         if workers == 1 { "" } else { "s" },
         plan.folder.display(),
@@ -301,7 +311,7 @@ fn tested(
     if let Some(known) = stored_test(&plan.store).filter(|t| t.trial == best.id.0) {
         return Ok(Some(known));
     }
-    if plan.search.split.test.is_empty() {
+    if plan.search.split.test.is_empty() || plan.search.space.design().is_some() {
         return Ok(None);
     }
     if !args.json {
@@ -337,7 +347,11 @@ fn report(term: &Terminal, plan: &Plan, all: &[Arc<Trial>], tested: Option<&Test
         };
         return Err(d.into());
     };
-    term.out(&format!("\n{}", outcome::trial(term, &best, &format!("best: {}", outcome::name(&best)), tested)));
+    let listing = Candidate::from_json(&serde_json::from_str(&best.candidate).unwrap_or(Json::Null))
+        .ok()
+        .and_then(|c| plan.search.space.listing(&c, &format!("trial_{}", best.id)).ok()?);
+    let heading = format!("best: {}", outcome::name(&best));
+    term.out(&format!("\n{}", outcome::trial(term, &best, &heading, tested, listing.as_deref())));
     if let Some(front) = outcome::front(term, all) {
         term.out(&format!("\n{front}"));
     }

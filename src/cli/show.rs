@@ -87,10 +87,16 @@ pub fn command(term: &Terminal, args: &ShowArgs) -> Outcome {
         (_, ShowArgs { pareto: true, .. }) => list(&pareto_front(&run.trials)),
         (Some(t), ShowArgs { trial: Some(_), .. }) => {
             let heading = format!("{} · {}", outcome::name(t), t.status.name());
-            term.out(&outcome::trial(term, t, &heading, run.tested.as_ref()));
+            term.out(&outcome::trial(term, t, &heading, run.tested.as_ref(), listing(&run, t, &name).as_deref()));
         }
         (Some(t), ShowArgs { best: true, .. }) => {
-            term.out(&outcome::trial(term, t, &format!("best: {}", outcome::name(t)), run.tested.as_ref()));
+            term.out(&outcome::trial(
+                term,
+                t,
+                &format!("best: {}", outcome::name(t)),
+                run.tested.as_ref(),
+                listing(&run, t, &name).as_deref(),
+            ));
         }
         (None, ShowArgs { best: true, .. }) => {
             return Err(Diagnostic::unplaced(&codes::NO_TRIAL, "no trial of this run has succeeded yet").into());
@@ -121,7 +127,13 @@ fn summary(term: &Terminal, run: &Run, best: Option<&Trial>, name: &str) {
     if let Some(t) = best {
         term.out(&format!(
             "\n{}",
-            outcome::trial(term, t, &format!("best: {}", outcome::name(t)), run.tested.as_ref())
+            outcome::trial(
+                term,
+                t,
+                &format!("best: {}", outcome::name(t)),
+                run.tested.as_ref(),
+                listing(run, t, name).as_deref()
+            )
         ));
     }
     if let Some(front) = outcome::front(term, &run.trials) {
@@ -170,8 +182,8 @@ fn as_json(args: &ShowArgs, run: &Run, chosen: Option<&Trial>, name: &str) -> se
     }
 }
 
-/// The trial's candidate as a picture. The program is the one that the run stored.
-fn svg(run: &Run, t: &Trial, name: &str) -> Result<String, Trouble> {
+/// The search of a run, as the run stored it.
+fn stored(run: &Run, name: &str) -> Result<Search, Trouble> {
     // Where the file has changed since, its stored text still says what the candidate means.
     let (path, loaded) = program_of(&run.info, None)?;
     let same = run
@@ -187,7 +199,22 @@ fn svg(run: &Run, t: &Trial, name: &str) -> Result<String, Trouble> {
     let item = load::pick_search(program, Some(name))?;
     let trouble = |ds: Vec<Diagnostic>| Trouble::new(ds, &program.sources);
     let overrides = Overrides { seed: Some(run.info.seed), ..Overrides::default() };
-    let (search, _) = Search::new(program, item, &loaded.base, &overrides).map_err(trouble)?;
+    Ok(Search::new(program, item, &loaded.base, &overrides).map_err(trouble)?.0)
+}
+
+/// A candidate's program, where candidates are programs and the run's text can still be read.
+fn listing(run: &Run, t: &Trial, name: &str) -> Option<String> {
+    if !t.candidate.contains("instruction(") && !t.candidate.contains("predict.size") {
+        return None;
+    }
+    let c = Candidate::from_json(&serde_json::from_str(&t.candidate).ok()?).ok()?;
+    stored(run, name).ok()?.space.listing(&c, &format!("trial_{}", t.id)).ok()?
+}
+
+/// The trial's candidate as a picture. The program is the one that the run stored.
+fn svg(run: &Run, t: &Trial, name: &str) -> Result<String, Trouble> {
+    let search = stored(run, name)?;
+    let trouble = |ds: Vec<Diagnostic>| Trouble::new(ds, &search.program.sources);
     let broken = |m: String| trouble(vec![Diagnostic::unplaced(&codes::BAD_CANDIDATE, m)]);
     let json = serde_json::from_str(&t.candidate).map_err(|e| broken(e.to_string()))?;
     let candidate = Candidate::from_json(&json).map_err(broken)?;

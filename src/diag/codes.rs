@@ -85,6 +85,8 @@ codes! {
     EMPTY_CHOICE = "E0503", "nothing to choose from";
     ALL_FORBIDDEN = "E0506", "no candidate is left";
     BAD_CANDIDATE = "E0507", "a candidate that does not belong to the space";
+    ALGORITHM = "E0508", "an algorithm that cannot be";
+    INSTRUCTION = "E0509", "an instruction that cannot be";
     PRIM_NAME = "E0601", "unknown name in a primitive";
     PRIM_UNBOUND = "E0602", "an index or extent that nothing binds";
     PRIM_REDUCE = "E0603", "a reduction over nothing";

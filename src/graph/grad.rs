@@ -404,7 +404,10 @@ impl Backward<'_, '_> {
     }
 
     fn unary(&mut self, op: UnaryOp, x: Val, own: Val, a: Val) -> Option<Val> {
-        let needs_own = matches!(op, UnaryOp::Exp | UnaryOp::Rsqrt | UnaryOp::Tanh | UnaryOp::Sigmoid | UnaryOp::Sqrt);
+        let needs_own = matches!(
+            op,
+            UnaryOp::Exp | UnaryOp::Rsqrt | UnaryOp::Tanh | UnaryOp::Sigmoid | UnaryOp::Sqrt | UnaryOp::Tan
+        );
         let v = if needs_own { self.value(own) } else { self.value(x) };
         let b = &mut self.body;
         Some(match op {
@@ -447,6 +450,23 @@ impl Backward<'_, '_> {
                 let d = b.unary(UnaryOp::Sin, v);
                 let d = b.unary(UnaryOp::Neg, d);
                 b.mul(a, d)
+            }
+            UnaryOp::Tan => {
+                let (one, square) = (b.constant(1.0), b.mul(v, v));
+                let d = b.add(one, square);
+                b.mul(a, d)
+            }
+            UnaryOp::Asin | UnaryOp::Acos => {
+                let (one, square) = (b.constant(1.0), b.mul(v, v));
+                let d = b.sub(one, square);
+                let d = b.unary(UnaryOp::Rsqrt, d);
+                let d = b.mul(a, d);
+                if op == UnaryOp::Asin { d } else { b.unary(UnaryOp::Neg, d) }
+            }
+            UnaryOp::Atan => {
+                let (one, square) = (b.constant(1.0), b.mul(v, v));
+                let d = b.add(one, square);
+                b.div(a, d)
             }
             UnaryOp::Abs => {
                 let zero = b.constant(0.0);

@@ -285,7 +285,16 @@ fn all_operations() {
     for op in [UnaryOp::Neg, UnaryOp::Exp, UnaryOp::Log, UnaryOp::Sqrt, UnaryOp::Rsqrt, UnaryOp::Tanh] {
         all.push(g.unary(op, x));
     }
-    for op in [UnaryOp::Sigmoid, UnaryOp::Erf, UnaryOp::Sin, UnaryOp::Cos, UnaryOp::Abs, UnaryOp::Floor] {
+    for op in [
+        UnaryOp::Sigmoid,
+        UnaryOp::Erf,
+        UnaryOp::Sin,
+        UnaryOp::Cos,
+        UnaryOp::Tan,
+        UnaryOp::Atan,
+        UnaryOp::Abs,
+        UnaryOp::Floor,
+    ] {
         all.push(g.unary(op, x));
     }
     for op in [BinaryOp::Add, BinaryOp::Sub, BinaryOp::Mul, BinaryOp::Div, BinaryOp::Pow, BinaryOp::Max, BinaryOp::Min]

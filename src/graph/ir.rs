@@ -248,6 +248,10 @@ pub enum UnaryOp {
     Erf,
     Sin,
     Cos,
+    Tan,
+    Asin,
+    Acos,
+    Atan,
     Abs,
     Floor,
     /// Of a `Bool`.

@@ -20,7 +20,7 @@ use super::{
     ReduceOp, Role, Scatter, UnaryOp, Val,
 };
 
-const UNARY: [(&str, UnaryOp); 13] = [
+const UNARY: [(&str, UnaryOp); 17] = [
     ("neg", UnaryOp::Neg),
     ("exp", UnaryOp::Exp),
     ("log", UnaryOp::Log),
@@ -31,6 +31,10 @@ const UNARY: [(&str, UnaryOp); 13] = [
     ("erf", UnaryOp::Erf),
     ("sin", UnaryOp::Sin),
     ("cos", UnaryOp::Cos),
+    ("tan", UnaryOp::Tan),
+    ("asin", UnaryOp::Asin),
+    ("acos", UnaryOp::Acos),
+    ("atan", UnaryOp::Atan),
     ("abs", UnaryOp::Abs),
     ("floor", UnaryOp::Floor),
     ("not", UnaryOp::Not),

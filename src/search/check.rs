@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::lang::{self, Env};
 use super::setup::{Overrides, Search};
+use crate::algo::design;
 use crate::base::Span;
 use crate::diag::{Diagnostic, Severity};
 use crate::sema::modules::{ItemRef, Program};
@@ -64,6 +65,7 @@ pub fn check(program: &Arc<Program>, loaded: Vec<Diagnostic>, base: &Path, overr
         c.spaces.push(space);
     }
     c.report(programs(program));
+    c.report(design::check_all(program, program.root()));
     c.diagnostics.sort_by_key(|d| (d.severity, d.labels.first().map(|l| (l.span.file, l.span.start))));
     c
 }
@@ -121,7 +123,12 @@ pub fn describe(space: &Space) -> String {
         Count::AtMost(n) => (n, "at most "),
     };
     let count = grouped(count);
-    let word = if count == "1" { "architecture" } else { "architectures" };
+    let word = match (space.design().is_some(), count == "1") {
+        (false, true) => "architecture",
+        (false, false) => "architectures",
+        (true, true) => "program",
+        (true, false) => "programs",
+    };
     let real = match size.real {
         0 => String::new(),
         1 => " and a real number".to_string(),

@@ -2,25 +2,27 @@
 //!
 //! Everything is checked and compiled here, so that nothing is left to fail after hours.
 
+mod serve;
+mod tasks;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
+use crate::algo::task::Tasks;
 use crate::base::Span;
 use crate::data::{self, DataCall, Dataset, Fractions, Split};
 use crate::diag::{Diagnostic, codes, did_you_mean};
 use crate::learn::step::Target;
 use crate::sema::modules::{ItemRef, ModuleId, Program, item_name};
-use crate::sema::names::visit;
-use crate::space::decision::matches;
 use crate::space::{DataShape, InputShape, Space, has_choice};
 use crate::syntax::ast::{self, Expr, ExprKind, ItemKind, Unit};
 
 use super::engine::Budget;
 use super::hardware::{self, Hardware};
 use super::lang::env::{module_of, scope_of};
-use super::lang::{self, Env, HostFn, Item, Type, Value};
+use super::lang::{self, Env, Item, Type, Value};
 
 /// The fields of a `search` block.
 pub const FIELDS: &[&str] = &[
@@ -51,6 +53,8 @@ pub struct Search {
     pub name: String,
     /// The data in its parts.
     pub split: Split,
+    /// The tasks of the data, if it has several, for programs.
+    pub tasks: Option<Arc<Tasks>>,
     /// What is predicted.
     pub target: Target,
     /// The space, checked for this data.
@@ -119,6 +123,8 @@ struct Reader<'a> {
     scope: usize,
     env: &'a Env,
     errors: Vec<Diagnostic>,
+    /// What the data calls gave besides a data set.
+    tasks: Option<Arc<Tasks>>,
 }
 
 impl Search {
@@ -132,7 +138,7 @@ impl Search {
         let ItemKind::Search(block) = &program.item(item).kind else { return Err(Vec::new()) };
         let env = Env::of_program(program);
         let scope = scope_of(item.module);
-        let mut r = Reader { program, module: item.module, scope, env: &env, errors: Vec::new() };
+        let mut r = Reader { program, module: item.module, scope, env: &env, errors: Vec::new(), tasks: None };
         r.known_fields(block);
         let field = |name: &str| block.fields.iter().find(|f| f.0.name == name).map(|f| &f.1);
 
@@ -178,6 +184,10 @@ impl Search {
         if let (Some(s), Some((space, _))) = (&strategy, &space) {
             r.servable(s, space);
         }
+        if let (Some(e), Some((space, _)), Some(at)) = (&evaluation, &space, field("space")) {
+            r.scorable(e, space, field("data").map_or(at.span, |d| d.span));
+        }
+        let tasks = r.tasks.take();
         let mut all = std::mem::take(&mut r.errors);
         if all.iter().any(|d| d.severity == crate::diag::Severity::Error) {
             return Err(all);
@@ -213,6 +223,7 @@ impl Search {
             item,
             name: block.name.name.clone(),
             split,
+            tasks,
             target,
             space,
             strategy: (strategy.program, plain),
@@ -404,6 +415,9 @@ impl Reader<'_> {
             );
             self.push(d.here("an environment as data"));
             return None;
+        }
+        if tasks::NAMES.contains(&name) {
+            return self.task_data(name, e.span, args, base, seed);
         }
         let mut call = DataCall { name: name.to_string(), args: Vec::new(), span, base: base.to_path_buf() };
         let mut fractions = None;
@@ -651,110 +665,6 @@ impl Reader<'_> {
             g.text = name;
         }
         goal.into_iter().collect()
-    }
-
-    /// The selectors that a strategy, and the functions of its module that it calls, write as texts: in which method, which,
-    /// and where.
-    fn selectors(&self, strategy: &str) -> Vec<(String, String, Span)> {
-        let Some(item) = self.program.lookup(self.module, strategy) else { return Vec::new() };
-        let mut out = Vec::new();
-        let mut seen = std::collections::BTreeSet::new();
-        let mut todo = vec![item];
-        while let Some(r) = todo.pop() {
-            if !seen.insert(r) {
-                continue;
-            }
-            visit::item(self.program.item(r), &mut |e| {
-                let ExprKind::Call { callee, args } = &e.kind else { return };
-                match &callee.kind {
-                    ExprKind::Name(n) => {
-                        todo.extend(self.program.lookup(r.module, &n.ident.name).filter(|f| f.module == r.module));
-                    }
-                    ExprKind::Field { name, .. } if ["decisions", "set", "gaps"].contains(&name.name.as_str()) => {
-                        if let Some(ExprKind::Str(s)) = args.first().map(|a| &a.value.kind) {
-                            out.push((name.name.clone(), s.clone(), args[0].value.span));
-                        }
-                    }
-                    _ => {}
-                }
-            });
-        }
-        out
-    }
-
-    /// A metric that an evaluation measures only if a parameter of its name says so.
-    fn measured(&mut self, e: &Called, objectives: &[Goal], span: Span) {
-        for ((name, _), value) in e.program.params().iter().zip(&e.args) {
-            let off = matches!(value, Argument::Value(Value::Bool(false)));
-            if off && e.metrics.contains(name) && objectives.iter().any(|g| mentions(&g.text, name)) {
-                let d = Diagnostic::new(
-                    &codes::UNKNOWN_METRIC,
-                    span,
-                    format!("the objective is over `{name}`, which this evaluation does not measure"),
-                );
-                self.push(d.here(format!("`{name}` is off")).help(format!("write `{}(.., {name} = true)`", e.name)));
-            }
-        }
-    }
-
-    /// Whether the space offers what the strategy asks for.
-    fn servable(&mut self, s: &Called, space: &Space) {
-        let uses = s.program.uses();
-        let real: Vec<&str> = space
-            .decisions()
-            .iter()
-            .filter(|d| matches!(d.decision.domain, crate::space::decision::Domain::Real { .. }))
-            .map(|d| d.decision.name.as_str())
-            .collect();
-        if uses.contains(&HostFn::DraftAll) && !real.is_empty() {
-            let d = Diagnostic::new(
-                &codes::CANNOT_SERVE,
-                s.span,
-                format!("the strategy `{}` needs a finite space", s.name),
-            )
-            .here("it goes over all candidates")
-            .note(format!(
-                "{} a real number",
-                if real.len() == 1 { format!("`{}` takes", real[0]) } else { format!("`{}` take", real.join("`, `")) }
-            ));
-            self.push(d.help("give those decisions a `step`, or use a strategy that samples"));
-        }
-        let grows = [HostFn::Gaps, HostFn::Insert].iter().any(|f| uses.contains(f));
-        if grows && !space.repeats().iter().any(|r| r.count.is_some()) {
-            let d = Diagnostic::new(
-                &codes::CANNOT_SERVE,
-                s.span,
-                format!("the strategy `{}` inserts layers, but the space has no place for them", s.name),
-            )
-            .here("it needs a `repeat` with a decided number of copies");
-            self.push(d.help("write `repeat depth as layer { .. }` with `let depth = choose depth in 1..=8`"));
-        }
-        for (method, selector, span) in self.selectors(&s.name) {
-            let found = match method.as_str() {
-                "gaps" => space.repeats().iter().any(|r| matches(&selector, &r.path)),
-                _ => space.decisions().iter().any(|d| matches(&selector, &d.decision.name)),
-            };
-            if !found {
-                let kinds: std::collections::BTreeSet<String> =
-                    space.decisions().iter().map(|d| d.decision.kind()).collect();
-                let d = Diagnostic::new(
-                    &codes::CANNOT_SERVE,
-                    span,
-                    format!("the selector \"{selector}\" matches nothing in the space `{}`", space.name()),
-                )
-                .here("no such decision")
-                .label(s.span, "the strategy is used here");
-                self.push(d.help(format!("its decisions are {}", kinds.into_iter().collect::<Vec<_>>().join(", "))));
-            }
-        }
-        if space.decisions().is_empty() {
-            let d = Diagnostic::new(
-                &codes::CANNOT_SERVE,
-                s.span,
-                format!("there is nothing to search: the space `{}` has no decisions", space.name()),
-            );
-            self.push(d.help("write `choose` where candidates may differ"));
-        }
     }
 }
 

@@ -9,8 +9,6 @@ pub const LOADED: &[&str] = &["std.ops", "std.evaluations.train", "std.strategie
 /// Modules that this version does not have, and what each needs.
 pub const LATER: &[(&str, &str)] = &[
     ("std.evaluations.episodes", "environments"),
-    ("std.evaluations.programs", "algorithm spaces"),
-    ("std.instructions", "algorithm spaces"),
     ("std.strategies.darts", "weight sharing"),
     ("std.strategies.enas", "weight sharing"),
     ("std.strategies.neat", "topology spaces"),
@@ -34,8 +32,10 @@ macro_rules! files {
 
 files! {
     "adapters",
+    "evaluations/programs",
     "evaluations/table",
     "evaluations/train",
+    "instructions",
     "ops",
     "search",
     "spaces/chain",

@@ -1,5 +1,6 @@
 //! Spaces: what a `space` item means for one data set, and the operations on its candidates.
 
+pub mod algorithms;
 pub mod apply;
 pub mod count;
 pub mod decision;
@@ -18,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::algo::{Design, design};
 use crate::base::Span;
 use crate::diag::{Diagnostic, codes};
 use crate::graph::{DType, Graph, Input, Kind, Node, NodeId, Role};
@@ -58,6 +60,8 @@ pub struct Space {
     search: Option<ItemRef>,
     data: Option<DataShape>,
     checked: Checked,
+    /// What programs are made of, where candidates are programs and not networks.
+    design: Option<Box<Design>>,
 }
 
 /// What the check found out.
@@ -172,6 +176,10 @@ impl Oracle for Given<'_> {
     fn copies(&self, path: &str) -> Option<Vec<u32>> {
         self.0.copies.get(path).cloned()
     }
+
+    fn fixed(&self, name: &str) -> Option<Choice> {
+        self.0.values.get(name).cloned()
+    }
 }
 
 impl Space {
@@ -218,6 +226,9 @@ impl Space {
         };
         match &program.item(item).kind {
             ItemKind::Arch(a) if a.kind == ArchKind::Space => {}
+            ItemKind::SpaceAlias { value, .. } if design::is_algorithms(value) => {
+                return Self::algorithms(program, item, search, data, e);
+            }
             ItemKind::SpaceAlias { .. } => {
                 return (
                     None,
@@ -225,10 +236,7 @@ impl Space {
                         Diagnostic::new(
                             &codes::NEEDS_LATER,
                             name.span,
-                            format!(
-                                "`{}` needs spaces of algorithms or topologies, which this version does not have",
-                                name.name
-                            ),
+                            format!("`{}` needs spaces of topologies, which this version does not have", name.name),
                         )
                         .here("not a space of networks"),
                     ],
@@ -248,13 +256,49 @@ impl Space {
         Self::new(program, item, None, None)
     }
 
+    /// A space of algorithms, for data whose examples are vectors.
+    fn algorithms(
+        program: &Arc<Program>,
+        item: ItemRef,
+        search: ItemRef,
+        data: DataShape,
+        used: &Expr,
+    ) -> (Option<Self>, Vec<Diagnostic>) {
+        let ItemKind::SpaceAlias { value, name } = &program.item(item).kind else { return (None, Vec::new()) };
+        if let ExprKind::Call { args, .. } = &used.kind
+            && let Some(a) = args.first()
+        {
+            let d =
+                Diagnostic::new(&codes::WRONG_ARGUMENT, a.value.span, format!("`{}` takes no arguments", name.name));
+            return (None, vec![d.label(name.span, "declared here")]);
+        }
+        let features = data.inputs.iter().map(|i| i.dims.iter().product::<usize>()).sum();
+        let design = match Design::new(program, item.module, value, features) {
+            Ok(d) => d,
+            Err(errors) => return (None, errors),
+        };
+        let mut space = Self {
+            program: program.clone(),
+            item,
+            search: Some(search),
+            data: Some(data),
+            checked: Checked::default(),
+            design: Some(Box::new(design)),
+        };
+        let mut checked = space.design().map(algorithms::checked).unwrap_or_default();
+        let errors = space.check_fields(&mut checked);
+        space.checked = checked;
+        (Some(space), errors)
+    }
+
     fn new(
         program: &Arc<Program>,
         item: ItemRef,
         search: Option<ItemRef>,
         data: Option<DataShape>,
     ) -> (Self, Vec<Diagnostic>) {
-        let mut space = Self { program: program.clone(), item, search, data, checked: Checked::default() };
+        let mut space =
+            Self { program: program.clone(), item, search, data, checked: Checked::default(), design: None };
         let (checked, errors) = space.check();
         space.checked = checked;
         space.checked.flat = errors.is_empty() && space.is_flat(&space.checked);
@@ -270,7 +314,10 @@ impl Space {
 
     /// The name of the space.
     pub fn name(&self) -> &str {
-        &self.arch().name.name
+        match &self.program.item(self.item).kind {
+            ItemKind::SpaceAlias { name, .. } => &name.name,
+            _ => &self.arch().name.name,
+        }
     }
 
     /// The program that declares it.
@@ -591,6 +638,9 @@ impl Space {
 
     /// Elaborates with answers from an oracle.
     pub fn build_with(&self, oracle: &mut dyn Oracle, want: Want) -> Result<Built, BuildError> {
+        if let Some(d) = self.design() {
+            return self.build_program(d, oracle, want);
+        }
         let (graph, training, batch) = match want {
             Want::Decisions => (None, false, 2),
             Want::Graph { batch, training } => (Some(Graph::default()), training, batch),

@@ -49,6 +49,10 @@ impl Oracle for Drawer<'_> {
     fn copies(&self, path: &str) -> Option<Vec<u32>> {
         self.fixed.copies.get(path).cloned()
     }
+
+    fn fixed(&self, name: &str) -> Option<Choice> {
+        self.fixed.values.get(name).cloned()
+    }
 }
 
 /// A value of the domain, by its weights, but none of `not` where there are others.
@@ -107,9 +111,10 @@ fn draw_subset(options: &[Choice], lo: usize, hi: usize, rng: &mut Stream) -> Ch
 
 impl Space {
     /// A candidate drawn decision by decision, uniformly (or by the alternatives' weights) over the options that can
-    /// still be completed under the space's `forbid`s.
+    /// still be completed under the space's `forbid`s; of a space of algorithms with a `start`, that program.
     pub fn random(&self, rng: &mut Stream) -> Result<Candidate, BuildError> {
-        self.fill(&Candidate::default(), rng)
+        let start = self.design().and_then(|d| Some(self.candidate_of(d, d.start.as_ref()?)));
+        self.fill(&start.unwrap_or_default(), rng)
     }
 
     /// Keeps the values that the candidate has where they are legal, drops those of decisions that do not exist, and

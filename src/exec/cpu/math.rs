@@ -318,6 +318,26 @@ pub extern "C" fn cos(x: f32) -> f32 {
     x.cos()
 }
 
+/// The host's `tan`.
+pub extern "C" fn tan(x: f32) -> f32 {
+    x.tan()
+}
+
+/// The host's `asin`.
+pub extern "C" fn asin(x: f32) -> f32 {
+    x.asin()
+}
+
+/// The host's `acos`.
+pub extern "C" fn acos(x: f32) -> f32 {
+    x.acos()
+}
+
+/// The host's `atan`.
+pub extern "C" fn atan(x: f32) -> f32 {
+    x.atan()
+}
+
 /// The host's `pow`.
 pub extern "C" fn pow(x: f32, y: f32) -> f32 {
     x.powf(y)

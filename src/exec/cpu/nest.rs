@@ -684,7 +684,7 @@ fn weight(e: &Expr) -> usize {
             UnaryOp::Exp | UnaryOp::Sigmoid => 15,
             UnaryOp::Log | UnaryOp::Tanh => 25,
             UnaryOp::Erf => 35,
-            UnaryOp::Sin | UnaryOp::Cos => 60,
+            UnaryOp::Sin | UnaryOp::Cos | UnaryOp::Tan | UnaryOp::Asin | UnaryOp::Acos | UnaryOp::Atan => 60,
         },
         Expr::Binary(op, ..) => match op {
             BinaryOp::Pow => 20,

@@ -455,7 +455,7 @@ fn functions_are_accurate_everywhere() {
     xs.extend((0..200).map(|i| 1.13f32.powi(i - 100)));
     xs.extend((0..200).map(|i| -(1.13f32.powi(i - 100))));
     let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
-    let all: [(UnaryOp, fn(f64) -> f64, f64); 10] = [
+    let all: [(UnaryOp, fn(f64) -> f64, f64); 14] = [
         (UnaryOp::Exp, f64::exp, 2.0),
         (UnaryOp::Log, f64::ln, 2.0),
         (UnaryOp::Tanh, f64::tanh, 3.0),
@@ -465,6 +465,10 @@ fn functions_are_accurate_everywhere() {
         (UnaryOp::Rsqrt, |x| 1.0 / x.sqrt(), 2.0),
         (UnaryOp::Sin, f64::sin, 1.0),
         (UnaryOp::Cos, f64::cos, 1.0),
+        (UnaryOp::Tan, f64::tan, 2.0),
+        (UnaryOp::Asin, f64::asin, 2.0),
+        (UnaryOp::Acos, f64::acos, 2.0),
+        (UnaryOp::Atan, f64::atan, 2.0),
         (UnaryOp::Floor, f64::floor, 0.0),
     ];
     for scalar in [false, true] {

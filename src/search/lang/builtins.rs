@@ -42,6 +42,7 @@ pub enum Builtin {
     Sin,
     Cos,
     Tan,
+    Atan,
     Tanh,
     Unwrap,
     Or,
@@ -97,6 +98,7 @@ const TABLE: &[(Builtin, &str, &str, &str)] = &[
     (Builtin::Sin, "sin", "x: float", "float"),
     (Builtin::Cos, "cos", "x: float", "float"),
     (Builtin::Tan, "tan", "x: float", "float"),
+    (Builtin::Atan, "atan", "x: float", "float"),
     (Builtin::Tanh, "tanh", "x: float", "float"),
     (Builtin::Unwrap, "unwrap", "x: T?", "T"),
     (Builtin::Or, "or", "x: T?, otherwise: T", "T"),
@@ -161,6 +163,9 @@ impl Builtin {
         extern "C" fn tan(x: f64, _: f64) -> f64 {
             x.tan()
         }
+        extern "C" fn atan(x: f64, _: f64) -> f64 {
+            x.atan()
+        }
         extern "C" fn tanh(x: f64, _: f64) -> f64 {
             x.tanh()
         }
@@ -183,6 +188,7 @@ impl Builtin {
             Builtin::Sin => sin,
             Builtin::Cos => cos,
             Builtin::Tan => tan,
+            Builtin::Atan => atan,
             Builtin::Tanh => tanh,
             Builtin::Floor => floor,
             Builtin::Ceil => ceil,

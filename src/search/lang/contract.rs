@@ -157,6 +157,7 @@ contract! {
     Distance Strategy Free "distance" ("a: candidate, b: candidate") -> "float", "In how many decisions they differ.";
     Key Strategy Method on "candidate" "key" ("") -> "string", "The canonical form: equal for candidates with the same network.";
     Encoding Both Method on "candidate" "encoding" ("") -> "list<float>", "A vector of fixed length for predictors.";
+    CandidateKind Both Field on "candidate" "kind" ("") -> "string", "What it is: `network` or `program`.";
     Json Both Method on "candidate" "json" ("") -> "string", "The candidate as it is stored.";
     DecisionName Both Field on "decision" "name" ("") -> "string", "Its full name, `cell.edge(0,1).op`.";
     DecisionKind Both Field on "decision" "kind" ("") -> "string", "Its name without indices, `cell.edge.op`.";
@@ -213,6 +214,9 @@ contract! {
     DataClasses Both Method on "data" "classes" ("") -> "int", "How many classes.";
     TableLookup Evaluation Free "lookup" ("c: candidate, file: string, column: string, key: string = \"\"") -> "metrics", "The row of a file of results whose column holds the key, in which `{decision}` stands for the candidate's value; without a key its JSON.";
     TableMetric Evaluation Method on "metrics" "metric" ("name: string") -> "float", "A column of the row; it is an error if there is none.";
+
+    Tasks Evaluation Free "tasks" ("") -> "int", "How many tasks the data has, in searches for algorithms.";
+    RunTasks Evaluation Free "run_tasks" ("c: candidate, first: int, count: int, train: int, valid: int, epochs: int = 1, worst: float = 100.0, loss: string = \"squared\"") -> "list<float>", "A program learns `count` tasks from the `first` on: its best mean loss on each, infinite where an error passed `worst`. The loss is `squared`, `wrong` or `log`.";
 
     // Streams.
     StreamNext Both Method on "stream<T>" "take_one" ("") -> "T?", "The next element, or none at the end.";
@@ -281,9 +285,6 @@ pub const LATER: &[(&str, &str)] = &[
     ("episode", "controllers"),
     ("episodes", "environments"),
     ("environment", "environments"),
-    ("programs", "algorithm spaces"),
-    ("instructions", "algorithm spaces"),
-    ("algorithms", "algorithm spaces"),
     ("topology", "topology spaces"),
 ];
 

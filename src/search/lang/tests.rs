@@ -88,6 +88,7 @@ impl Host for World {
             },
             HostFn::TrialObjectives => Value::list(of(0)[..2].iter().map(|&x| Value::Float(x as f64))),
             HostFn::TrialCandidate => Self::candidate(of(0)),
+            HostFn::CandidateKind => Value::str("network"),
             HostFn::Decisions => {
                 let c = of(0);
                 Value::list(

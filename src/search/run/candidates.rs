@@ -20,6 +20,7 @@ pub fn read(space: &Space, f: HostFn, args: &[Value], span: Span) -> Option<Resu
         HostFn::Decisions
             | HostFn::Encoding
             | HostFn::Json
+            | HostFn::CandidateKind
             | HostFn::DecisionName
             | HostFn::DecisionKind
             | HostFn::DecisionOwner
@@ -44,6 +45,7 @@ fn answer(space: &Space, f: HostFn, args: &[Value], span: Span) -> Result<Value,
             Ok(Value::list(space.encoding(object::<Candidate>(&args[0], span)?).into_iter().map(Value::Float)))
         }
         HostFn::Json => Ok(Value::str(object::<Candidate>(&args[0], span)?.to_json().to_string())),
+        HostFn::CandidateKind => Ok(Value::str(if space.design().is_some() { "program" } else { "network" })),
         HostFn::DecisionName => Ok(Value::str(object::<DecisionObject>(&args[0], span)?.decision.name.as_str())),
         HostFn::DecisionKind => Ok(Value::str(object::<DecisionObject>(&args[0], span)?.decision.kind())),
         HostFn::DecisionOwner => Ok(Value::str(object::<DecisionObject>(&args[0], span)?.decision.owner.as_str())),

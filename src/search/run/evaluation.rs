@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::algo::task::{Loss, Schedule, Tasks};
 use crate::base::Span;
 use crate::base::rng::Stream;
 use crate::data::{Augment, Part, Split, Table};
@@ -32,7 +33,7 @@ use crate::syntax::ast::ItemKind;
 
 use super::candidates;
 use super::objects::{DataObject, MetricsObject, candidate, data, fail, metrics};
-use super::strategy::{chance, object, parse_candidate};
+use super::strategy::{chance, failed, object, parse_candidate};
 
 /// A snapshot that nobody asked for is written no more often than this.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(10);
@@ -548,6 +549,40 @@ impl Host for EvaluationHost<'_> {
 }
 
 impl EvaluationHost<'_> {
+    fn tasks(&self, span: Span) -> Result<Arc<Tasks>, Stop> {
+        match &self.children.search.tasks {
+            Some(t) => Ok(t.clone()),
+            None => fail(span, "the data has no tasks"),
+        }
+    }
+
+    fn run_tasks(&mut self, args: &[Value], span: Span) -> Result<Value, Stop> {
+        let tasks = self.tasks(span)?;
+        let space = &self.children.search.space;
+        let program = space.program_of(object::<Candidate>(&args[0], span)?).map_err(|e| failed(e, span))?;
+        let Some(design) = space.design() else { return fail(span, "the candidate is not a program") };
+        let whole = |k: usize| args[k].as_int().unwrap_or(0).max(0) as usize;
+        let name = args[7].as_str().unwrap_or("squared");
+        let Some((_, loss)) = Loss::ALL.iter().find(|l| l.0 == name) else {
+            return fail(span, format!("no loss is called `{name}`; there are squared, wrong and log"));
+        };
+        let (first, count) = (whole(1), whole(2));
+        if first + count > tasks.tasks.len() {
+            return fail(span, format!("there are {} tasks, not {}", tasks.tasks.len(), first + count));
+        }
+        let schedule = Schedule {
+            first,
+            count,
+            train: whole(3),
+            valid: whole(4),
+            epochs: whole(5).max(1),
+            worst: args[6].as_float().unwrap_or(f64::INFINITY),
+            loss: *loss,
+        };
+        let (losses, _) = tasks.losses(&design.set, &program, &schedule);
+        Ok(Value::list(losses.into_iter().map(Value::Float)))
+    }
+
     fn serve(&mut self, f: HostFn, args: &[Value], span: Span) -> Result<Value, Stop> {
         if let Some(r) = chance(f, args, &mut self.rng, span) {
             return r;
@@ -655,6 +690,8 @@ impl EvaluationHost<'_> {
                     Err(t) => self.trouble(t, span),
                 }
             }
+            HostFn::Tasks => Ok(Value::Int(self.tasks(span)?.tasks.len() as i64)),
+            HostFn::RunTasks => self.run_tasks(args, span),
             HostFn::Report => {
                 self.step = args[0].as_int().unwrap_or(0).max(0) as u64;
                 let value = args[1].as_float().unwrap_or(f64::NAN);

@@ -175,9 +175,17 @@ impl StrategyHost {
     }
 }
 
-/// The key under which equal networks are trained once: the canonical text of the training network, and the values of
+/// Examples, to learn from and to predict, on which equivalent programs agree (as in AutoML-Zero).
+const EQUIVALENT: usize = 10;
+
+/// The key under which equal networks are trained once, and programs that predict the same: the canonical text of the training network, and the values of
 /// hyperparameters.
 pub fn canonical_key(search: &Search, c: &Candidate) -> Result<String, BuildError> {
+    if let (Some(d), Some(tasks)) = (search.space.design(), &search.tasks) {
+        let extras = search.space.build(c, Want::Decisions)?.extras;
+        let print = tasks.fingerprint(&d.set, &search.space.program_of(c)?, EQUIVALENT);
+        return Ok(hash::hex(hash::hash128(format!("{print:x} {extras:?}").as_bytes())));
+    }
     let built = search.space.build(c, Want::Graph { batch: 2, training: true })?;
     let mut g = built.graph;
     crate::graph::simplify::simplify(&mut g);

@@ -523,6 +523,10 @@ impl Lowering<'_> {
             Func::Erf => f.unary(UnaryOp::Erf, x),
             Func::Sin => f.unary(UnaryOp::Sin, x),
             Func::Cos => f.unary(UnaryOp::Cos, x),
+            Func::Tan => f.unary(UnaryOp::Tan, x),
+            Func::Asin => f.unary(UnaryOp::Asin, x),
+            Func::Acos => f.unary(UnaryOp::Acos, x),
+            Func::Atan => f.unary(UnaryOp::Atan, x),
             Func::Abs => f.unary(UnaryOp::Abs, x),
             Func::Floor => f.unary(UnaryOp::Floor, x),
             Func::Ceil => {

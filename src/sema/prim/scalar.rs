@@ -165,6 +165,10 @@ pub enum Func {
     Erf,
     Sin,
     Cos,
+    Tan,
+    Asin,
+    Acos,
+    Atan,
     Abs,
     Floor,
     Ceil,
@@ -175,7 +179,7 @@ pub enum Func {
 
 impl Func {
     /// All functions with their names.
-    pub const ALL: [(&'static str, Func); 15] = [
+    pub const ALL: [(&'static str, Func); 19] = [
         ("exp", Func::Exp),
         ("log", Func::Log),
         ("sqrt", Func::Sqrt),
@@ -185,6 +189,10 @@ impl Func {
         ("erf", Func::Erf),
         ("sin", Func::Sin),
         ("cos", Func::Cos),
+        ("tan", Func::Tan),
+        ("asin", Func::Asin),
+        ("acos", Func::Acos),
+        ("atan", Func::Atan),
         ("abs", Func::Abs),
         ("floor", Func::Floor),
         ("ceil", Func::Ceil),
@@ -212,6 +220,10 @@ impl Func {
             | Func::Erf
             | Func::Sin
             | Func::Cos
+            | Func::Tan
+            | Func::Asin
+            | Func::Acos
+            | Func::Atan
             | Func::Abs
             | Func::Floor
             | Func::Ceil => (1, 1),
@@ -366,7 +378,11 @@ pub fn call(f: Func, args: &[Scalar]) -> Result<Scalar, Fault> {
         | Func::Sigmoid
         | Func::Erf
         | Func::Sin
-        | Func::Cos => {}
+        | Func::Cos
+        | Func::Tan
+        | Func::Asin
+        | Func::Acos
+        | Func::Atan => {}
     }
     let Some(x) = args[0].as_float() else {
         return Err(Fault::new(&codes::PRIM_SCALAR, format!("a number is expected, not a {}", args[0].type_name())));
@@ -391,6 +407,10 @@ pub(super) fn real(f: Func, x: f64) -> f64 {
         Func::Erf => erf(x),
         Func::Sin => x.sin(),
         Func::Cos => x.cos(),
+        Func::Tan => x.tan(),
+        Func::Asin => x.asin(),
+        Func::Acos => x.acos(),
+        Func::Atan => x.atan(),
         Func::Abs => x.abs(),
         Func::Floor => x.floor(),
         Func::Ceil => x.ceil(),

@@ -66,6 +66,10 @@ pub trait Oracle {
     fn choose(&mut self, d: &Decision) -> R<Choice>;
     /// The identities of the copies of a repeat (by its path), if they are not `0..n`.
     fn copies(&self, path: &str) -> Option<Vec<u32>>;
+    /// The value that a candidate has for a decision, legal or not.
+    fn fixed(&self, _name: &str) -> Option<Choice> {
+        None
+    }
 }
 
 /// What a check found out about a decision.
@@ -81,6 +85,14 @@ pub struct CheckedDecision {
     pub places: Vec<String>,
     /// The stamp of the owner that made it first.
     stamp: u32,
+}
+
+impl CheckedDecision {
+    /// A decision that every candidate has, each of its options being there.
+    pub(crate) fn always(decision: Decision, options: usize) -> Self {
+        let available = vec![Num::Bool(true); options];
+        Self { decision, presence: Num::Bool(true), available, places: Vec::new(), stamp: 0 }
+    }
 }
 
 /// A repeat with its path and, if a decision is its count, that decision.

@@ -1,7 +1,7 @@
-// Without the library's instructions: the space itself is what this version does not have.
-space regressor = algorithms(scalars = 4, vectors = 3, matrices = 1)
+// Topologies are another kind of space, which this version does not have.
+space controller = topology(inputs = 6, outputs = 1)
 
-search linear {
+search poles {
   data  = digits()
-  space = regressor //~ E0801 "needs spaces of algorithms or topologies"
+  space = controller //~ E0801 "needs spaces of topologies"
 }

@@ -1,17 +1,20 @@
 use std.strategies.aging_evolution
-use std.evaluations.programs //~ E0801 "needs algorithm spaces"
-use std.instructions.* //~ E0801 "needs algorithm spaces"
+use std.evaluations.programs
+use std.instructions.*
+use std.ops.relu
 
 space regressor = algorithms(
-  scalars = 4, vectors = 3, matrices = 1,
-  setup   = instructions(1..=10, [constant, gaussian]),
+  scalars = 4,
+  vectors = 3,
+  matrices = 1,
+  setup = instructions(1..=10, [constant, gaussian]),
   predict = instructions(1..=10, [dot, add, sub, mul, relu]),
-  learn   = instructions(1..=20, arithmetic),
+  learn = instructions(1..=20, arithmetic),
 )
 
 // The gradient-descent linear regressor, written by hand.
 algorithm linear_regressor {
-  setup   { s2 = 0.01 }
+  setup { s2 = 0.01 }
   predict { s1 = dot(v0, v1) }
   learn {
     s3 = s0 - s1
