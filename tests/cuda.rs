@@ -5,8 +5,8 @@ use std::process::{Command, Output};
 
 use super::ui;
 
-/// Registers of a thread, and bytes that it spills: 256 threads of 128 registers are two blocks on a multiprocessor.
-const BUDGET: (u32, u32) = (128, 64);
+/// Registers of a thread, and bytes that it spills: one block of 256 threads fits a multiprocessor, and nothing spills.
+const BUDGET: (u32, u32) = (200, 0);
 
 fn build(file: &std::path::Path, arch: &str, out: &std::path::Path, nvrtc: Option<&std::ffi::OsStr>) -> Output {
     let mut c = Command::new(env!("CARGO_BIN_EXE_nasc"));

@@ -157,6 +157,9 @@ pub struct Feed<'a> {
     pub staged: bool,
 }
 
+/// Values of `Role::Data` inputs by name.
+pub type Batch = Vec<(String, Tensor)>;
+
 /// What one launch of a program took, summed over its runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Timing {
@@ -188,8 +191,8 @@ pub trait Program: Send {
         &mut self,
         feed: &Feed,
         memory: &mut dyn Memory,
-        next: &mut dyn FnMut() -> Vec<(String, Tensor)>,
-    ) -> Result<(Vec<Tensor>, Vec<(String, Tensor)>), ExecError> {
+        next: &mut dyn FnMut() -> Batch,
+    ) -> Result<(Vec<Tensor>, Batch), ExecError> {
         let outputs = self.run(feed, memory)?;
         Ok((outputs, next()))
     }

@@ -45,7 +45,7 @@ pub fn nvrtc(kernels: &[&str], arch: u32, remarks: bool) -> Result<Compiled, Str
     let failed = |e: nvrtc::result::NvrtcError| format!("NVRTC fails: {:?}", e.0);
     let program = nvrtc::result::create_program(&source, Some(c"nasc.cu")).map_err(failed)?;
     // SAFETY: the program was just made, and is destroyed once, after its last use.
-    let made = unsafe {
+    unsafe {
         let outcome = nvrtc::result::compile_program(program, &options);
         let log = nvrtc::result::get_program_log(program).unwrap_or_default();
         let log: Vec<u8> = log.iter().map(|&c| c as u8).take_while(|&c| c != 0).collect();
@@ -64,8 +64,7 @@ pub fn nvrtc(kernels: &[&str], arch: u32, remarks: bool) -> Result<Compiled, Str
         };
         let _ = nvrtc::result::destroy_program(program);
         made
-    };
-    made
+    }
 }
 
 /// The most registers of a thread, and the most bytes that a thread spills, from the remarks in a log.

@@ -3,6 +3,7 @@
 use std::ffi::c_void;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use cudarc::driver::sys::{CUdevice_attribute as A, CUevent_flags as F};
 use cudarc::driver::{result, sys};
 
 use super::driver::{self, Missing, failed};
@@ -43,7 +44,6 @@ impl Device {
         let fails = |e| Missing::Fails(driver::name(e));
         let handle = result::device::get(ordinal as i32).map_err(fails)?;
         let name = result::device::get_name(handle).map_err(fails)?;
-        use sys::CUdevice_attribute as A;
         // SAFETY: the device is one of the driver's.
         let attribute = |a: A| unsafe { result::device::get_attribute(handle, a) }.map_err(fails);
         let major = attribute(A::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)? as u32;
@@ -278,7 +278,6 @@ impl Event {
     /// Nowhere; one that measures keeps its time.
     pub fn new(device: &Arc<Device>, measures: bool) -> Result<Self, ExecError> {
         device.enter()?;
-        use sys::CUevent_flags as F;
         let flags = if measures { F::CU_EVENT_DEFAULT } else { F::CU_EVENT_DISABLE_TIMING };
         Ok(Self { device: device.clone(), raw: result::event::create(flags).map_err(failed)? })
     }

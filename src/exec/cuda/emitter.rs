@@ -38,7 +38,7 @@ impl Executor for Emitter {
         let schedule = schedule(graph, Target::Threads)?;
         // Without the scratch of single launches, which is small beside the tensors that live then.
         let scratch = plan(&schedule.buffers).size as u64 * 4;
-        let names = kernels.iter().map(|k| format!("{}\n", k.what)).collect();
+        let names = kernels.iter().map(|k| k.what.clone()).collect();
         let mut all = self.kernels.lock().unwrap_or_else(PoisonError::into_inner);
         all.extend(kernels.into_iter().map(|k| (k.entries[0].name.clone(), k)));
         Ok(Box::new(Emitted { scratch, names }))
@@ -51,7 +51,7 @@ impl Executor for Emitter {
 
 struct Emitted {
     scratch: u64,
-    names: String,
+    names: Vec<String>,
 }
 
 impl Program for Emitted {
@@ -64,6 +64,6 @@ impl Program for Emitted {
     }
 
     fn describe(&self) -> String {
-        self.names.clone()
+        self.names.join("\n")
     }
 }

@@ -205,7 +205,8 @@ fn with_tile(p: &Product, t: Tile, o: &Options) -> Option<Kernel> {
     let list = parameters(p.nest, scratch > 0);
     // Whole tiles to each split.
     let share = k.div_ceil(t.splits).next_multiple_of(bk);
-    let mut s = head(0, threads, &list);
+    // One block on a multiprocessor is enough for the accumulators of a large tile; more registers mean no spills.
+    let mut s = head(0, threads, &list).replace(&format!("({threads})"), &format!("({threads}, 1)"));
     for (x, size) in [(&p.a, bm), (&p.b, bn)] {
         let (rows, row) = if x.deep { (size, bk + 4) } else { (bk, size + 8) };
         let _ = writeln!(s, "  __shared__ __align__(16) float {}s[2][{rows}][{row}];", x.name);
@@ -230,7 +231,7 @@ fn with_tile(p: &Product, t: Tile, o: &Options) -> Option<Kernel> {
         "    if (k0 + {bk} < ke) {{\n      load_a(at ^ 1, k0 + {bk});\n      load_b(at ^ 1, k0 + {bk});\n    }}"
     );
     s += "    copies_commit();\n    copies_wait<1>();\n    __syncthreads();\n";
-    s += &product.multiply;
+    s += &product.tile;
     s += "    __syncthreads();\n  }\n";
     s += &product.each;
     // Here `m`, `n` and `value` are one result.
@@ -293,7 +294,7 @@ fn loader(
         }
     };
     let offset = text.offset(access, &name_of);
-    let guards: String = x.guards.iter().map(|g| format!(" && {}", text.guard(g, &name_of))).collect();
+    let guards = x.guards.iter().fold(String::new(), |all, g| all + " && " + &text.guard(g, &name_of));
     let (across, along) = if x.deep { (tile, bk) } else { (bk, tile) };
     let columns = along / x.vector;
     let rows = threads / columns;
@@ -331,7 +332,7 @@ struct Multiply {
     /// Accumulators.
     declare: String,
     /// The tile `at`, in the loop over the depth.
-    multiply: String,
+    tile: String,
     /// The head of a loop over all results of the thread, which declares `m`, `n` and `value`.
     each: String,
 }
@@ -373,7 +374,7 @@ fn simt(p: &Product, t: &Tile) -> Multiply {
     const float value = acc[i][j];
 "
     );
-    Multiply { declare, multiply, each }
+    Multiply { declare, tile: multiply, each }
 }
 
 fn tensor(p: &Product, t: &Tile, precision: Precision) -> Multiply {
@@ -442,5 +443,5 @@ fn tensor(p: &Product, t: &Tile, precision: Precision) -> Multiply {
     const float value = acc[i][j][r];
 "
     );
-    Multiply { declare, multiply, each }
+    Multiply { declare, tile: multiply, each }
 }

@@ -134,7 +134,7 @@ impl Kernels {
         if let Some(disk) = &self.disk {
             let mut rest = Vec::new();
             for (k, hash, m) in wanted {
-                match self.from_disk(disk, hash) {
+                match self.on_disk(disk, hash) {
                     Some(module) if self.insert(k, &m, &module).is_ok() => {
                         self.found.fetch_add(1, Ordering::Relaxed);
                     }
@@ -193,7 +193,7 @@ impl Kernels {
         Ok(())
     }
 
-    fn from_disk(&self, disk: &Disk, kernel: u128) -> Option<Arc<Module>> {
+    fn on_disk(&self, disk: &Disk, kernel: u128) -> Option<Arc<Module>> {
         let program = disk.find(kernel)?;
         let mut known = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(m) = known.get(&program) {

@@ -21,7 +21,7 @@ mod program;
 mod tests;
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use compile::Disk;
@@ -162,11 +162,11 @@ fn launches(graph: &Graph) -> Result<Vec<crate::exec::cpu::schedule::Launch>, Ex
 
 /// The kernels of a graph in the order in which they are first launched, each once. Needs no GPU.
 pub fn kernels(graph: &Graph, options: &Options) -> Result<Vec<Kernel>, ExecError> {
-    let mut seen = BTreeMap::new();
+    let mut seen = BTreeSet::new();
     let mut out = Vec::new();
     for l in launches(graph)? {
         if let Some(k) = kernel::kernel(&l.work, options)
-            && seen.insert(k.source.clone(), ()).is_none()
+            && seen.insert(k.source.clone())
         {
             out.push(k);
         }

@@ -7,6 +7,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use cudarc::driver::sys::CUstreamCaptureMode as Mode;
 use cudarc::driver::{result, sys};
 
 use super::device::{Buffer, Device, Event, Pinned, Stream};
@@ -16,7 +17,7 @@ use super::memory::CudaMemory;
 use crate::exec::cpu::layout::Layout;
 use crate::exec::cpu::plan;
 use crate::exec::cpu::schedule::{Home, Launch, Schedule, Target, Work, lower_copy, schedule};
-use crate::exec::{Data, ExecError, Feed, Memory, Program, Tensor, Timing};
+use crate::exec::{Batch, Data, ExecError, Feed, Memory, Program, Tensor, Timing};
 use crate::graph::{DType, Graph, NodeId, Role};
 
 /// Where the bytes of a buffer are.
@@ -124,6 +125,12 @@ const RUN_BYTES: usize = 16;
 
 fn aligned(n: usize) -> usize {
     n.next_multiple_of(64)
+}
+
+fn write(to: &mut [u8], from: impl Iterator<Item = [u8; 4]>) {
+    for (to, x) in to.chunks_exact_mut(4).zip(from) {
+        to.copy_from_slice(&x);
+    }
 }
 
 /// Whether a tensor's layout is the row-major one in which it is given.
@@ -308,10 +315,8 @@ impl CudaProgram {
             let len = t.shape.iter().product::<usize>() * 4;
             let to = &mut bytes[port.at..port.at + len];
             match &t.data {
-                Data::Float(v) => {
-                    to.chunks_exact_mut(4).zip(v).for_each(|(to, x)| to.copy_from_slice(&x.to_ne_bytes()))
-                }
-                Data::Int(v) => to.chunks_exact_mut(4).zip(v).for_each(|(to, x)| to.copy_from_slice(&x.to_ne_bytes())),
+                Data::Float(v) => write(to, v.iter().map(|x| x.to_ne_bytes())),
+                Data::Int(v) => write(to, v.iter().map(|x| x.to_ne_bytes())),
             }
         }
         Ok(())
@@ -378,7 +383,6 @@ impl CudaProgram {
 
     fn capture(&self, pointers: &[sys::CUdeviceptr], persistent: &[sys::CUdeviceptr]) -> Result<Captured, ExecError> {
         let Some(r) = &self.resident else { return Err(ExecError::Internal("nothing to capture".to_owned())) };
-        use sys::CUstreamCaptureMode as Mode;
         // SAFETY: the stream lives; what is captured stays valid while `Captured` does.
         unsafe {
             result::stream::begin_capture(r.compute.raw, Mode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL).map_err(failed)?;
@@ -435,8 +439,8 @@ impl CudaProgram {
         &mut self,
         feed: &Feed,
         memory: &mut dyn Memory,
-        meanwhile: &mut dyn FnMut() -> Vec<(String, Tensor)>,
-    ) -> Result<(Vec<Tensor>, Vec<(String, Tensor)>), ExecError> {
+        meanwhile: &mut dyn FnMut() -> Batch,
+    ) -> Result<(Vec<Tensor>, Batch), ExecError> {
         self.device.enter()?;
         let memory = memory
             .as_any()
@@ -534,8 +538,8 @@ impl Program for CudaProgram {
         &mut self,
         feed: &Feed,
         memory: &mut dyn Memory,
-        next: &mut dyn FnMut() -> Vec<(String, Tensor)>,
-    ) -> Result<(Vec<Tensor>, Vec<(String, Tensor)>), ExecError> {
+        next: &mut dyn FnMut() -> Batch,
+    ) -> Result<(Vec<Tensor>, Batch), ExecError> {
         self.run_and(feed, memory, next)
     }
 

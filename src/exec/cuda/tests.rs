@@ -4,6 +4,7 @@
 //!
 //! `NASC_REQUIRE_GPU=1` runs the suite on the machine's GPU as well, and fails without one.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, PoisonError};
@@ -314,7 +315,7 @@ mod inside {
             let slack = tolerance / 1e-5;
             let cuda = open(Settings { precision, apart: true, ..Settings::default() });
             let wanted = |c: &Case| c.name.starts_with("convolution") && !c.name.contains("NaN");
-            run_all(&cuda, slack.max(1.0).min(2e3), wanted);
+            run_all(&cuda, slack.clamp(1.0, 2e3), wanted);
         }
     }
 
@@ -530,8 +531,8 @@ fn real_nvrtc() {
         for precision in [Precision::F32, Precision::Tf32, Precision::Bf16] {
             let options = Options::new(arch, precision);
             for (i, g) in graphs.iter().enumerate() {
-                // Other precisions change contractions only; every third graph has all kinds of them.
-                if precision == Precision::F32 || i % 3 == 0 {
+                // Other precisions change contractions only; both architectures compile the same text.
+                if (precision == Precision::F32 && (arch == 80 || i % 3 == 1)) || i % 6 == 0 {
                     let of = kernels(g, &options).unwrap_or_else(|e| panic!("{e}"));
                     all.extend(of.into_iter().map(|k| (k.source.clone(), k)));
                 }
@@ -539,21 +540,30 @@ fn real_nvrtc() {
             for tile in TILES {
                 let options = Options { tile: Some(tile), ..options };
                 let nests = graphs.iter().filter(|g| g.nodes.iter().any(|n| matches!(&n.kind, Kind::Equation(_))));
-                let of = nests.take(8).flat_map(|g| kernels(g, &options).unwrap_or_default());
+                let of = nests.take(4).flat_map(|g| kernels(g, &options).unwrap_or_default());
                 all.extend(of.map(|k| (k.source.clone(), k)));
             }
         }
         let (mut most, mut spilled) = (0, 0);
         let sources: Vec<&str> = all.keys().map(String::as_str).collect();
-        for chunk in sources.chunks(16) {
-            let c = compile::nvrtc(chunk, arch, true).unwrap_or_else(|log| panic!("{log}\n{}", chunk.join("\n")));
+        let chunks: Vec<&[&str]> = sources.chunks(16).collect();
+        let compile = |chunk: &&[&str]| {
+            compile::nvrtc(chunk, arch, true).unwrap_or_else(|log| panic!("{log}\n{}", chunk.join("\n")))
+        };
+        let (first, second) = chunks.split_at(chunks.len() / 2);
+        let all = std::thread::scope(|s| {
+            let other = s.spawn(|| second.iter().map(compile).collect::<Vec<_>>());
+            let mut all: Vec<_> = first.iter().map(compile).collect();
+            all.extend(other.join().expect("it compiles"));
+            all
+        });
+        for c in all {
             let (registers, spills) = compile::registers(&c.log);
             (most, spilled) = (most.max(registers), spilled.max(spills));
             assert!(c.cubin.starts_with(b"\x7fELF") && !c.ptx.is_empty());
         }
         println!("sm_{arch}: {} kernels, at most {most} registers, {spilled} bytes spilled", sources.len());
-        // The budget: 256 threads with 128 registers each are two blocks on a multiprocessor; a few spilled words cost
-        // nothing where a thread has 64 accumulators.
-        assert!(most <= 128 && spilled <= 32, "sm_{arch}: {most} registers, {spilled} bytes spilled");
+        // The budget: one block of 256 threads with 64 accumulators each, and nothing spilled.
+        assert!(most <= 200 && spilled == 0, "sm_{arch}: {most} registers, {spilled} bytes spilled");
     }
 }
