@@ -188,7 +188,7 @@ fn digits() -> Part {
 }
 
 fn fit(learner: &Arc<Learner>, c: &Candidate, part: &Part, passes: usize) {
-    let mut m = Model::new(learner.clone(), c.clone(), 1).expect("a model");
+    let mut m = Model::new(learner.clone(), c.clone(), 1);
     for _ in 0..passes {
         m.fit(&Pass {
             part,
@@ -269,7 +269,24 @@ fn stages() {
     for c in random(&l.space, 200).into_iter().skip(100) {
         let mut built = None;
         note("build", timed(|| built = l.space.build(&c, Want::Graph { batch: 64, training: true }).ok()));
-        drop(built);
+        let mut built = built.expect("it was built").graph;
+        built.outputs.clear();
+        let (mut g, weights) = (built, |g: &Graph| {
+            g.inputs().filter(|(_, i)| matches!(i.role, Role::Param(_))).map(|(id, _)| id).collect::<Vec<_>>()
+        });
+        // Any scalar will do as a loss.
+        let last = NodeId(g.nodes.len() as u32 - 1);
+        let loss = g.reduce_all(ReduceOp::Sum, last);
+        let wrt = weights(&g);
+        let mut grads = Vec::new();
+        let nodes = g.nodes.len();
+        note("gradients", timed(|| grads = gradients(&mut g, loss, &wrt)));
+        note("nodes / 1000", nodes as f64 / 1000.0);
+        note("nodes with gradients / 1000", g.nodes.len() as f64 / 1000.0);
+        g.outputs = grads.into_iter().enumerate().map(|(i, d)| (format!("gradient {i}"), d)).collect();
+        note("copied", timed(|| drop(std::hint::black_box(g.clone()))));
+        note("optimized", timed(|| optimize(&mut g)));
+        drop(g);
         let mut graph = None;
         note("training graph", timed(|| graph = Some(step_of(&l.space, &c, 64))));
         let mut g = graph.take().expect("it was built");
@@ -289,6 +306,26 @@ fn stages() {
         times.sort_by(f64::total_cmp);
         println!("{what:24} {:8.3}", times[times.len() / 2]);
     }
+}
+
+/// A line of this process' status, in bytes.
+fn status(what: &str) -> f64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find_map(|l| l.strip_prefix(what)?.strip_prefix(':'));
+    line.and_then(|l| l.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(f64::NAN) * 1024.0
+}
+
+/// What a training step takes of memory: foretold, and by how much the process grows once its kernels are compiled.
+fn memory(cpu: &Cpu, g: &Graph) {
+    let program = cpu.compile(g).expect("it compiles");
+    let foretold = program.scratch_bytes() + g.lasting_bytes();
+    drop(program);
+    let before = status("VmRSS");
+    let mut ready = Ready::new(cpu, g);
+    (0..3).for_each(|_| ready.run());
+    // The most since the start may have been in the compiler.
+    let taken = status("VmRSS") - before;
+    println!("{{\"foretold\": {foretold}, \"least\": {taken}}}");
 }
 
 /// Multiply-adds in registers, GFLOP/s: what no kernel can pass.
@@ -337,6 +374,29 @@ fn main() {
         }
         "stages" => {
             stages();
+            return;
+        }
+        "memory8" | "memory32" => {
+            let image = if work == "memory8" { [1, 8, 8] } else { [3, 32, 32] };
+            let s = space("", NASBENCH, &image);
+            let g = step_of(&s, &uniform(&s, "nor_conv_3x3"), batch);
+            memory(&cpu, &g);
+            return;
+        }
+        "loop" => {
+            let l = learner(Arc::new(Cpu::new()));
+            let all = random(&l.space, 40);
+            let graphs: Vec<Graph> = all.iter().map(|c| step_of(&l.space, c, 64)).collect();
+            let stage = args.get(1).map_or("build", String::as_str);
+            for _ in 0..20 {
+                for (c, g) in all.iter().zip(&graphs) {
+                    match stage {
+                        "build" => drop(l.space.build(c, Want::Graph { batch: 64, training: true }).ok()),
+                        "graph" => drop(step_of(&l.space, c, 64)),
+                        _ => drop(l.exec.compile(g).ok()),
+                    }
+                }
+            }
             return;
         }
         "children" => {

@@ -332,7 +332,8 @@ fn instance(
             inputs.push(id);
         }
     }
-    let ctx = PrimCtx { site: &p.name.name, label: &p.name.name, training: true, shared: false, call: used };
+    let ctx =
+        PrimCtx { site: &p.name.name, label: &p.name.name, training: true, shared: false, call: used, known: None };
     let results = instantiate(p, &all, &BTreeMap::new(), &mut graph, &ctx)?;
     let &[result] = results.as_slice() else {
         return Err(refuse(

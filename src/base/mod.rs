@@ -1,6 +1,7 @@
-//! What every stage needs: source positions, stable hashes and keyed random streams.
+//! What every stage needs: source positions, stable hashes, kept results, and keyed random streams.
 
 pub mod hash;
+pub mod memo;
 pub mod rng;
 pub mod span;
 

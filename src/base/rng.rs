@@ -1,6 +1,6 @@
 //! Keyed random streams: the same (seed, key) gives the same numbers, whatever was drawn elsewhere.
 
-use rand::{RngExt, SeedableRng};
+use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::hash::hash64;
@@ -41,6 +41,17 @@ impl Stream {
     pub fn shuffle<T>(&mut self, xs: &mut [T]) {
         for i in (1..xs.len()).rev() {
             xs.swap(i, self.below(i + 1));
+        }
+    }
+
+    /// The next draws of 64 random bits each, all at once.
+    pub fn fill(&mut self, bits: &mut [u64]) {
+        let mut bytes = [0_u8; 1024];
+        for part in bits.chunks_mut(bytes.len() / 8) {
+            let bytes = &mut bytes[..part.len() * 8];
+            self.0.fill_bytes(bytes);
+            let (words, _) = bytes.as_chunks::<8>();
+            part.iter_mut().zip(words).for_each(|(x, b)| *x = u64::from_le_bytes(*b));
         }
     }
 

@@ -409,7 +409,7 @@ fn reductions(cases: &mut Vec<Case>) {
             let e = Equation {
                 reduce: Some(Reduce { op, extents: vec![4] }),
                 guards: vec![],
-                body: vec![Op::Read(x, axes(2))],
+                body: vec![Op::read(x, axes(2))],
             };
             let arg = g.push_arg("", &[6], e.clone());
             g.outputs.push(("arg".into(), arg));
@@ -476,7 +476,7 @@ fn structure(cases: &mut Vec<Case>) {
     let mut g = Graph::default();
     let x = image(&mut g, &[5, 3]);
     let to = g.input("to", Role::Data, DType::Int, &[5], Some(0));
-    let body = vec![Op::Read(x, axes(2))];
+    let body = vec![Op::read(x, axes(2))];
     let target = vec![Index::var(1), Index::atom(Atom::Load(to, axes(1)))];
     let s = Scatter { extents: vec![5, 3], guards: vec![Guard::InRange(Index::var(0), 4)], target, body };
     let y = g.push_scatter("", &[3, 4], s);

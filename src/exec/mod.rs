@@ -175,7 +175,8 @@ pub struct Timing {
     pub least: u64,
     /// Arithmetic operations of one run.
     pub flops: u64,
-    /// Bytes of one run, each tensor counted once: what must come from memory where nothing is cached.
+    /// Bytes of one run that must come from memory, and go there, where nothing is cached: a tensor that is read and
+    /// overwritten counts twice.
     pub bytes: u64,
 }
 
@@ -211,14 +212,20 @@ pub trait Program: Send {
 /// The initial values of a persistent tensor: a pure function of name, shape, initializer and seed, shared by all
 /// executors.
 pub fn initial(name: &str, shape: &[usize], init: &Init, seed: u64) -> Vec<f32> {
-    let n = shape.iter().product();
+    let mut v = vec![0.0; shape.iter().product()];
+    initial_to(name, shape, init, seed, &mut v);
+    v
+}
+
+/// [`initial`], into the elements of a tensor.
+pub fn initial_to(name: &str, shape: &[usize], init: &Init, seed: u64, v: &mut [f32]) {
     let mut s = crate::base::rng::Stream::new(seed, name);
     match init {
-        Init::Constant(c) => vec![*c as f32; n],
-        Init::Normal(sd) => normals(&mut s, n, *sd),
-        Init::Uniform(a) => (0..n).map(|_| ((s.unit() * 2.0 - 1.0) * a) as f32).collect(),
+        Init::Constant(c) => v.fill(*c as f32),
+        Init::Normal(sd) => normals(&mut s, *sd, v),
+        Init::Uniform(a) => v.iter_mut().for_each(|x| *x = ((s.unit() * 2.0 - 1.0) * a) as f32),
         Init::Identity => {
-            let mut v = vec![0.0; n];
+            v.fill(0.0);
             let (o, c) = (shape[0], shape.get(1).copied().unwrap_or(1));
             let inner: usize = shape[2.min(shape.len())..].iter().product();
             // The centre of the remaining axes; of an even number the first of the two in the middle.
@@ -226,37 +233,46 @@ pub fn initial(name: &str, shape: &[usize], init: &Init, seed: u64) -> Vec<f32> 
             for i in 0..o.min(c) {
                 v[(i * c + i) * inner + centre] = 1.0;
             }
-            v
         }
     }
 }
 
 /// Normal draws, those of [`Stream::normal`](crate::base::rng::Stream::normal) to within a rounding: the functions that
 /// it needs as polynomials, which are several times as fast, and equal on all machines.
-fn normals(s: &mut crate::base::rng::Stream, n: usize, sd: f64) -> Vec<f32> {
-    let mut out = vec![0.0; n];
-    let (mut us, mut vs) = ([0.0; 64], [0.0; 64]);
-    for block in out.chunks_mut(us.len()) {
-        for (u, v) in us.iter_mut().zip(&mut vs).take(block.len()) {
-            (*u, *v) = (1.0 - s.unit(), s.unit());
-        }
+fn normals(s: &mut crate::base::rng::Stream, sd: f64, out: &mut [f32]) {
+    let mut bits = [0; 128];
+    for block in out.chunks_mut(64) {
+        s.fill(&mut bits[..2 * block.len()]);
         #[cfg(target_arch = "x86_64")]
-        if std::is_x86_feature_detected!("avx2") {
-            // SAFETY: the feature was detected.
-            unsafe { box_muller_avx2(&us, &vs, sd, block) };
-            continue;
+        {
+            if std::is_x86_feature_detected!("avx512f") && std::is_x86_feature_detected!("avx512dq") {
+                // SAFETY: the features were detected.
+                unsafe { box_muller_avx512(&bits, sd, block) };
+                continue;
+            }
+            if std::is_x86_feature_detected!("avx2") {
+                // SAFETY: the feature was detected.
+                unsafe { box_muller_avx2(&bits, sd, block) };
+                continue;
+            }
         }
-        box_muller(&us, &vs, sd, block);
+        box_muller(&bits, sd, block);
     }
-    out
 }
 
+/// Two draws of 64 bits make one number.
 #[allow(clippy::inline_always, reason = "it takes on the features of its caller")]
 #[inline(always)]
-fn box_muller(us: &[f64; 64], vs: &[f64; 64], sd: f64, out: &mut [f32]) {
+fn box_muller(bits: &[u64; 128], sd: f64, out: &mut [f32]) {
+    let (mut us, mut vs) = ([0.0; 64], [0.0; 64]);
+    for i in 0..64 {
+        // As the streams' uniform draws in [0, 1).
+        us[i] = 1.0 - (bits[2 * i] >> 11) as f64 * (1.0 / (1_u64 << 53) as f64);
+        vs[i] = (bits[2 * i + 1] >> 11) as f64 * (1.0 / (1_u64 << 53) as f64);
+    }
     let mut all = [0.0; 64];
-    for ((x, u), v) in all.iter_mut().zip(us).zip(vs) {
-        *x = ((-2.0 * ln(*u)).sqrt() * cos_turns(*v) * sd) as f32;
+    for i in 0..64 {
+        all[i] = ((-2.0 * ln(us[i])).sqrt() * cos_turns(vs[i]) * sd) as f32;
     }
     out.copy_from_slice(&all[..out.len()]);
 }
@@ -264,8 +280,15 @@ fn box_muller(us: &[f64; 64], vs: &[f64; 64], sd: f64, out: &mut [f32]) {
 /// The same operations, so the same results, four at a time.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn box_muller_avx2(us: &[f64; 64], vs: &[f64; 64], sd: f64, out: &mut [f32]) {
-    box_muller(us, vs, sd, out);
+fn box_muller_avx2(bits: &[u64; 128], sd: f64, out: &mut [f32]) {
+    box_muller(bits, sd, out);
+}
+
+/// Eight at a time.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512dq")]
+fn box_muller_avx512(bits: &[u64; 128], sd: f64, out: &mut [f32]) {
+    box_muller(bits, sd, out);
 }
 
 /// 3 * 2^51: whole numbers added to it are in its lowest bits.
@@ -306,7 +329,9 @@ mod tests {
     #[test]
     fn fast_normals_are_the_streams() {
         let (mut a, mut b) = (Stream::new(3, "w"), Stream::new(3, "w"));
-        for (i, x) in normals(&mut a, 100_000, 0.7).into_iter().enumerate() {
+        let mut all = vec![0.0; 100_001];
+        normals(&mut a, 0.7, &mut all);
+        for (i, x) in all.into_iter().enumerate() {
             let y = (b.normal() * 0.7) as f32;
             assert!((x - y).abs() <= y.abs() * 2e-7 + 1e-12, "{i}: {x} {y}");
         }

@@ -8,8 +8,8 @@
 
 use super::range::Facts;
 use super::{
-    Atom, BinaryOp, CompareOp, DType, Equation, Graph, Guard, Index, Input, Kind, Node, NodeId, Op, Reduce, ReduceOp,
-    Role, Scatter, UnaryOp, Val,
+    At, Atom, BinaryOp, CompareOp, DType, Equation, Graph, Guard, Index, Input, Kind, Node, NodeId, Op, Reduce,
+    ReduceOp, Role, Scatter, UnaryOp, Val,
 };
 
 /// The body of an equation under construction.
@@ -57,7 +57,8 @@ impl<'g> Body<'g> {
     }
 
     /// An element of a tensor, with the language's rule for places outside of it.
-    pub fn read(&mut self, tensor: NodeId, at: Vec<Index>) -> Val {
+    pub fn read(&mut self, tensor: NodeId, at: impl Into<At>) -> Val {
+        let at = at.into();
         let shape = &self.graph.node(tensor).shape;
         assert_eq!(shape.len(), at.len(), "one index for each axis of {tensor}");
         let outside: Vec<Guard> = at
@@ -82,8 +83,8 @@ impl<'g> Body<'g> {
     }
 
     /// An element of a tensor, at a place that is inside of it wherever the value is used.
-    pub fn read_inside(&mut self, tensor: NodeId, at: Vec<Index>) -> Val {
-        self.push(Op::Read(tensor, at))
+    pub fn read_inside(&mut self, tensor: NodeId, at: impl Into<At>) -> Val {
+        self.push(Op::Read(tensor, at.into()))
     }
 
     /// A number.
@@ -179,7 +180,7 @@ impl<'g> Body<'g> {
         match op {
             Op::Const(_) => self.insert(op),
             Op::Read(t, at) => {
-                let at = at.iter().map(|i| self.facts.tidy(i)).collect();
+                let at = self.facts.tidy_at(&at);
                 self.insert(Op::Read(t, at))
             }
             Op::Index(i) => {
@@ -468,7 +469,7 @@ impl Graph {
             let mut vals = Vec::new();
             for &x in xs {
                 let rank = b.graph().node(x).shape.len();
-                vals.push(b.read(x, (0..rank).map(Index::var).collect()));
+                vals.push(b.read(x, At::identity(rank)));
             }
             f(b, &vals)
         })
@@ -515,7 +516,7 @@ impl Graph {
     /// All elements combined into a scalar.
     pub fn reduce_all(&mut self, op: ReduceOp, x: NodeId) -> NodeId {
         let shape = self.node(x).shape.clone();
-        self.reduction("", &[], op, &shape, |b| b.read(x, (0..shape.len()).map(Index::var).collect()))
+        self.reduction("", &[], op, &shape, |b| b.read(x, At::identity(shape.len())))
     }
 
     /// Tensors one after the other along an axis. Their other extents must be equal.
@@ -649,7 +650,14 @@ pub fn erf(x: f64) -> f64 {
 impl Node {
     /// Replaces every node that this one reads.
     pub fn map_reads(&mut self, f: &mut impl FnMut(NodeId) -> NodeId) {
-        match &mut self.kind {
+        self.kind.map_reads(f);
+    }
+}
+
+impl Kind {
+    /// Replaces every node that is read.
+    pub fn map_reads(&mut self, f: &mut impl FnMut(NodeId) -> NodeId) {
+        match self {
             Kind::Input(_) | Kind::Random { .. } => {}
             Kind::Reshape(x) => *x = f(*x),
             Kind::Concat { inputs, .. } => inputs.iter_mut().for_each(|x| *x = f(*x)),
@@ -672,9 +680,7 @@ impl Op {
         match self {
             Op::Read(t, at) => {
                 *t = f(*t);
-                for i in at {
-                    i.map_reads(f);
-                }
+                at.map_reads(f);
             }
             Op::Index(i) => i.map_reads(f),
             Op::Test(g) => g.map_reads(f),

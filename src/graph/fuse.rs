@@ -5,13 +5,17 @@
 //! slice inside its tensor) enters the operands of a contraction, a sum over the product of two reads: executors
 //! recognize those. Epilogues of reductions stay nodes; executors fuse them when they schedule.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::build::Body;
 use super::grad::is_costly;
 use super::simplify::{Marks, dead, refresh_example, simplify_marked};
-use super::{BinaryOp, Equation, Graph, Guard, Index, Kind, Node, NodeId, Op, ReduceOp, Val};
+use super::template::{Kinds, number, remembered, structure};
+use super::{At, BinaryOp, DType, Equation, Graph, Guard, Kind, Node, NodeId, Op, ReduceOp, Scatter, Val};
+use crate::base::hash::Mixer;
+use crate::base::memo::Memo;
 
 /// A body does not grow beyond this many operations.
 const LARGEST_BODY: usize = 48;
@@ -26,28 +30,26 @@ pub fn fuse(g: &mut Graph) {
 
 /// As [`fuse`]; the marks say in the end which nodes may be made simpler.
 fn fuse_marked(g: &mut Graph, marks: &mut Marks) {
-    let mut users: Vec<BTreeSet<NodeId>> = vec![BTreeSet::new(); g.nodes.len()];
+    // Of each node, in their order.
+    let mut users: Vec<Vec<NodeId>> = vec![Vec::new(); g.nodes.len()];
     for id in g.ids() {
         g.node(id).reads(|x| {
-            users[x.0 as usize].insert(id);
+            let list = &mut users[x.0 as usize];
+            if list.last() != Some(&id) {
+                list.push(id);
+            }
         });
     }
     let mut kept: BTreeSet<NodeId> = g.outputs.iter().map(|(_, id)| *id).collect();
     kept.extend(g.updates.iter().map(|(_, from)| *from));
     for id in g.ids() {
-        let consumers: Vec<NodeId> = users[id.0 as usize].iter().copied().collect();
+        let consumers = std::mem::take(&mut users[id.0 as usize]);
         if kept.contains(&id) || consumers.is_empty() || !goes_into_all(g, id, &consumers) {
             continue;
         }
         for &c in &consumers {
             inline(g, id, c);
             marks.changed(c);
-        }
-        let mut sources = Vec::new();
-        g.node(id).reads(|x| sources.push(x));
-        for x in sources {
-            users[x.0 as usize].remove(&id);
-            users[x.0 as usize].extend(&consumers);
         }
     }
     dead(g, marks);
@@ -87,15 +89,14 @@ fn goes_into_all(g: &Graph, id: NodeId, consumers: &[NodeId]) -> bool {
     if guards.iter().any(|guard| guard.index().has_load()) {
         return false;
     }
-    let view = guards.is_empty() && matches!(body.as_slice(), [Op::Read(_, at)] if at.iter().all(Index::is_affine));
+    let view = guards.is_empty() && matches!(body.as_slice(), [Op::Read(_, at)] if at.is_affine());
     let work = body.iter().filter(|op| !matches!(op, Op::Read(..) | Op::Const(_))).count();
     let cheap = work <= CHEAP && !body.iter().any(is_costly);
     let mut reads = 0;
     for &c in consumers {
         let consumer = g.node(c);
         let Some((_, ops)) = parts(&consumer.kind) else { return false };
-        let at: Vec<&Vec<Index>> =
-            ops.iter().filter_map(|op| places(op).filter(|(t, _)| *t == id).map(|(_, at)| at)).collect();
+        let at: Vec<&At> = ops.iter().filter_map(|op| places(op).filter(|(t, _)| *t == id).map(|(_, at)| at)).collect();
         // A load of it would not be a read of the body.
         let mut all = 0;
         consumer.reads(|x| all += usize::from(x == id));
@@ -105,7 +106,7 @@ fn goes_into_all(g: &Graph, id: NodeId, consumers: &[NodeId]) -> bool {
         if is_contraction(&consumer.kind) && !view {
             return false;
         }
-        if !view && !at.iter().all(|at| at.iter().all(Index::is_affine)) {
+        if !view && !at.iter().all(|at| at.is_affine()) {
             return false;
         }
         let once = consumers.len() == 1 && at.len() == 1 && points(consumer) <= node.len();
@@ -120,7 +121,7 @@ fn goes_into_all(g: &Graph, id: NodeId, consumers: &[NodeId]) -> bool {
     reads * sources <= sources + 1 + reads
 }
 
-fn places(op: &Op) -> Option<(NodeId, &Vec<Index>)> {
+fn places(op: &Op) -> Option<(NodeId, &At)> {
     match op {
         Op::Read(t, at) => Some((*t, at)),
         _ => None,
@@ -137,14 +138,35 @@ fn points(node: &Node) -> usize {
 
 /// Replaces the reads of an elementwise equation in one consumer by its body.
 fn inline(g: &mut Graph, id: NodeId, consumer: NodeId) {
-    let Kind::Equation(producer) = g.node(id).kind.clone() else { return };
-    let mut node = g.node(consumer).clone();
+    let aside =
+        Node { kind: Kind::Reshape(id), shape: Vec::new(), dtype: DType::Float, example: None, label: String::new() };
+    let mut node = std::mem::replace(&mut g.nodes[consumer.0 as usize], aside);
+    let (mut key, mut met) = (Mixer::default(), vec![id]);
+    let mut plain = structure(&node, &mut key, &mut |x| number(&mut met, x));
+    plain &= structure(g.node(id), &mut key, &mut |x| number(&mut met, x));
+    let fused =
+        if plain { remembered(&KNOWN, &key, &met, || substituted(g, id, &node)) } else { substituted(g, id, &node) };
+    if let Some(kind) = fused {
+        node.kind = kind;
+    }
+    refresh_example(g, &mut node);
+    g.nodes[consumer.0 as usize] = node;
+}
+
+thread_local! {
+    /// What [`substituted`] gave, by the structures of both nodes.
+    static KNOWN: RefCell<Kinds> = const { RefCell::new(Memo::new(8192)) };
+}
+
+/// How a consumer is computed without reading the equation `id`.
+fn substituted(g: &Graph, id: NodeId, node: &Node) -> Option<Kind> {
+    let Kind::Equation(producer) = &g.node(id).kind else { return None };
     let (extents, reducing) = match &node.kind {
         Kind::Equation(e) | Kind::Arg(e) => (e.extents(&node.shape), e.reduce.is_some()),
         Kind::Scatter(s) => (s.extents.clone(), true),
-        Kind::Input(_) | Kind::Concat { .. } | Kind::Reshape(_) | Kind::Random { .. } => return,
+        Kind::Input(_) | Kind::Concat { .. } | Kind::Reshape(_) | Kind::Random { .. } => return None,
     };
-    let Some((guards, ops)) = parts(&node.kind) else { return };
+    let (guards, ops) = parts(&node.kind)?;
     let mut body = Body::new(g, &extents, reducing);
     for guard in guards {
         body.guard(guard.clone());
@@ -152,6 +174,9 @@ fn inline(g: &mut Graph, id: NodeId, consumer: NodeId) {
     let mut vals: Vec<Val> = Vec::with_capacity(ops.len());
     for op in ops {
         let val = match op {
+            Op::Read(t, at) if *t == id && at.is_identity() && producer.guards.is_empty() => {
+                body.append(&producer.body)
+            }
             Op::Read(t, at) if *t == id => {
                 let mut sub = |v: usize| at[v].clone();
                 let value = body.splice(&producer.body, &mut sub);
@@ -166,14 +191,15 @@ fn inline(g: &mut Graph, id: NodeId, consumer: NodeId) {
         vals.push(val);
     }
     let result = vals[vals.len() - 1];
-    let (new_guards, new_body) = body.finish(result);
-    match &mut node.kind {
-        Kind::Equation(e) | Kind::Arg(e) => (e.guards, e.body) = (new_guards, new_body),
-        Kind::Scatter(s) => (s.guards, s.body) = (new_guards, new_body),
-        Kind::Input(_) | Kind::Concat { .. } | Kind::Reshape(_) | Kind::Random { .. } => {}
+    let (guards, body) = body.finish(result);
+    match &node.kind {
+        Kind::Equation(e) => Some(Kind::Equation(Equation { reduce: e.reduce.clone(), guards, body })),
+        Kind::Arg(e) => Some(Kind::Arg(Equation { reduce: e.reduce.clone(), guards, body })),
+        Kind::Scatter(s) => {
+            Some(Kind::Scatter(Scatter { extents: s.extents.clone(), guards, target: s.target.clone(), body }))
+        }
+        Kind::Input(_) | Kind::Concat { .. } | Kind::Reshape(_) | Kind::Random { .. } => None,
     }
-    refresh_example(g, &mut node);
-    g.nodes[consumer.0 as usize] = node;
 }
 
 #[cfg(test)]

@@ -8,14 +8,20 @@
 //! constant a tie has gradient 0, so `relu` has gradient 0 at 0. `min` likewise. `abs` has gradient 0 at 0, `floor`
 //! and conditions have none, nor have random draws and integers.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::hash::Hash;
+use std::rc::Rc;
 
 use super::build::Body;
 use super::inverse::{Inverse, Points, invert};
+use super::template::{Template, describe, inside, number, structure};
 use super::{
-    Atom, BinaryOp, CompareOp, DType, Equation, Graph, Guard, Index, Kind, NodeId, Op, Reduce, ReduceOp, Scatter,
+    At, Atom, BinaryOp, CompareOp, DType, Equation, Graph, Guard, Index, Kind, NodeId, Op, Reduce, ReduceOp, Scatter,
     UnaryOp, Val,
 };
+use crate::base::hash::Mixer;
+use crate::base::memo::Memo;
 
 /// The gradient of the scalar `loss` by each of `wrt`, of its shape; zeros where the loss does not depend on it.
 pub fn gradients(g: &mut Graph, loss: NodeId, wrt: &[NodeId]) -> Vec<NodeId> {
@@ -30,7 +36,7 @@ pub fn gradients(g: &mut Graph, loss: NodeId, wrt: &[NodeId]) -> Vec<NodeId> {
         let label = format!("grad/{}", g.node(id).label);
         let total = g.sum(&label, &list);
         done.insert(id, total);
-        for (to, part) in propagate(g, id, total, &active) {
+        for (to, part) in propagate_known(g, id, total, &active) {
             parts.entry(to).or_default().push(part);
         }
     }
@@ -63,6 +69,47 @@ fn active(g: &Graph, loss: NodeId, wrt: &[NodeId]) -> Vec<bool> {
     active
 }
 
+thread_local! {
+    /// What [`propagate`] appended, by the node's [`structure`] and what it reads.
+    static KNOWN: RefCell<Memo<Rc<Propagated>>> = const { RefCell::new(Memo::new(4096)) };
+}
+
+/// Contributions of a node as a template. From outside come the nodes that it reads, itself, and its gradient.
+struct Propagated {
+    template: Template,
+    parts: Vec<(NodeId, NodeId)>,
+}
+
+/// As [`propagate`], which most nodes of most networks need not run: their likes were met before.
+fn propagate_known(g: &mut Graph, id: NodeId, grad: NodeId, active: &[bool]) -> Vec<(NodeId, NodeId)> {
+    let node = g.node(id);
+    let (mut key, mut outside) = (Mixer::default(), Vec::new());
+    if !structure(node, &mut key, &mut |x| number(&mut outside, x)) {
+        return propagate(g, id, grad, active);
+    }
+    let place = format!("grad/{}", node.label);
+    outside.extend([id, grad]);
+    for &x in &outside {
+        describe(g.node(x), &mut key);
+        active.get(x.0 as usize).hash(&mut key);
+    }
+    let key = key.key();
+    if let Some(known) = KNOWN.with_borrow(|all| all.get(key)) {
+        let pasted = known.template.paste(g, &outside, "", &place);
+        return known.parts.iter().map(|&(to, part)| (pasted.node(to), pasted.node(part))).collect();
+    }
+    let first = g.nodes.len();
+    let parts = propagate(g, id, grad, active);
+    if let Some(template) = Template::cut(g, first, &outside, &place) {
+        let within = |x| inside(x, first, &outside);
+        let inner = parts.iter().map(|&(to, part)| Some((within(to)?, within(part)?))).collect::<Option<Vec<_>>>();
+        if let Some(parts) = inner {
+            KNOWN.with_borrow_mut(|all| all.put(key, Rc::new(Propagated { template, parts })));
+        }
+    }
+    parts
+}
+
 /// What the gradient of a node contributes to those that it reads.
 fn propagate(g: &mut Graph, id: NodeId, grad: NodeId, active: &[bool]) -> Vec<(NodeId, NodeId)> {
     let node = g.node(id).clone();
@@ -85,7 +132,7 @@ fn propagate(g: &mut Graph, id: NodeId, grad: NodeId, active: &[bool]) -> Vec<(N
             out
         }
         Kind::Equation(e) => {
-            let at: Vec<Index> = (0..node.shape.len()).map(Index::var).collect();
+            let at: Vec<Index> = At::identity(node.shape.len()).to_vec();
             let extents = e.extents(&node.shape);
             let mut points =
                 Points { extents: extents.clone(), guards: e.guards.clone(), at: at.clone(), body: e.body.clone() };
@@ -134,8 +181,8 @@ fn by_count(g: &mut Graph, label: &str, grad: NodeId, e: &Equation, shape: &[usi
         b.constant(unguarded as f64)
     });
     g.equation(label, shape, |b| {
-        let grad = b.read(grad, (0..shape.len()).map(Index::var).collect());
-        let count = b.read(count, kept.iter().map(|&v| Index::var(v)).collect());
+        let grad = b.read(grad, At::identity(shape.len()));
+        let count = b.read(count, kept.iter().map(|&v| Index::var(v)).collect::<At>());
         let one = b.constant(1.0);
         let count = b.binary(BinaryOp::Max, count, one);
         b.div(grad, count)
@@ -150,7 +197,7 @@ fn zeros_and_product(g: &mut Graph, label: &str, e: &Equation, shape: &[usize]) 
             for guard in &e.guards {
                 b.guard(guard.clone());
             }
-            let x = b.splice(&e.body, &mut Index::var);
+            let x = b.append(&e.body);
             let zero = b.constant(0.0);
             let is_zero = b.compare(CompareOp::Eq, x, zero);
             f(b, is_zero, x)
@@ -265,7 +312,7 @@ fn derivative(
     for guard in first.into_iter().chain(tests) {
         body.guard(guard);
     }
-    let value = body.splice(&ops, &mut Index::var);
+    let value = body.append(&ops);
     (body.as_constant(value) != Some(0.0)).then(|| body.finish(value))
 }
 

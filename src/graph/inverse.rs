@@ -45,7 +45,7 @@ impl Points {
             }
             for op in &mut self.body {
                 *op = match op.substitute(&mut sub) {
-                    Op::Read(t, at) => Op::Read(t, at.iter().map(|i| facts.tidy(i)).collect()),
+                    Op::Read(t, at) => Op::Read(t, facts.tidy_at(&at)),
                     Op::Index(i) => Op::Index(facts.tidy(&i)),
                     Op::Test(g) => Op::Test(facts.tidy_guard(&g)),
                     op => op,

@@ -21,6 +21,9 @@
 //! order by construction: a node reads only nodes with smaller ids.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
+use std::sync::Arc;
 
 /// A node of a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -209,6 +212,97 @@ pub enum Atom {
     Load(NodeId, Vec<Index>),
 }
 
+/// The place of an element: one index for each axis of a tensor. Equations that are alike share it, so a copy costs
+/// nothing, and equal ones are mostly told by their address or their hash.
+#[derive(Clone)]
+pub struct At(Arc<Place>);
+
+struct Place {
+    hash: u128,
+    affine: bool,
+    indices: Vec<Index>,
+}
+
+impl At {
+    /// The point of an output of this rank itself.
+    pub fn identity(rank: usize) -> Self {
+        thread_local! {
+            static KNOWN: [At; 8] = std::array::from_fn(|rank| (0..rank).map(Index::var).collect());
+        }
+        KNOWN.with(|known| known.get(rank).cloned()).unwrap_or_else(|| (0..rank).map(Index::var).collect())
+    }
+
+    /// Whether all indices are constants plus multiples of loop variables.
+    pub fn is_affine(&self) -> bool {
+        self.0.affine
+    }
+
+    /// Whether it is the point of the output itself.
+    pub fn is_identity(&self) -> bool {
+        self.0.affine && self.iter().enumerate().all(|(a, i)| i.as_var() == Some(a))
+    }
+
+    /// Replaces every node that is read.
+    pub fn map_reads(&mut self, f: &mut impl FnMut(NodeId) -> NodeId) {
+        if !self.is_affine() {
+            *self = self
+                .iter()
+                .map(|i| {
+                    let mut i = i.clone();
+                    i.map_reads(f);
+                    i
+                })
+                .collect();
+        }
+    }
+}
+
+impl From<Vec<Index>> for At {
+    fn from(indices: Vec<Index>) -> Self {
+        let affine = indices.iter().all(Index::is_affine);
+        Self(Arc::new(Place { hash: crate::base::hash::of(&indices), affine, indices }))
+    }
+}
+
+impl FromIterator<Index> for At {
+    fn from_iter<I: IntoIterator<Item = Index>>(indices: I) -> Self {
+        Self::from(indices.into_iter().collect::<Vec<Index>>())
+    }
+}
+
+impl Deref for At {
+    type Target = [Index];
+    fn deref(&self) -> &[Index] {
+        &self.0.indices
+    }
+}
+
+impl<'a> IntoIterator for &'a At {
+    type Item = &'a Index;
+    type IntoIter = std::slice::Iter<'a, Index>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl PartialEq for At {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || (self.0.hash == other.0.hash && self.0.indices == other.0.indices)
+    }
+}
+
+impl Hash for At {
+    fn hash<H: Hasher>(&self, to: &mut H) {
+        to.write_u128(self.0.hash);
+    }
+}
+
+impl fmt::Debug for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.indices.fmt(f)
+    }
+}
+
 /// The number of an operation in a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Val(pub u32);
@@ -219,7 +313,7 @@ pub enum Op {
     /// A number.
     Const(f64),
     /// An element of a tensor; one index for each of its axes.
-    Read(NodeId, Vec<Index>),
+    Read(NodeId, At),
     /// An integer expression as a number.
     Index(Index),
     /// A condition on loop variables, as a `Bool`.
@@ -448,6 +542,13 @@ impl Index {
     }
 }
 
+impl Op {
+    /// An element of a tensor.
+    pub fn read(tensor: NodeId, at: impl Into<At>) -> Self {
+        Op::Read(tensor, at.into())
+    }
+}
+
 impl Guard {
     /// The index that is tested.
     pub fn index(&self) -> &Index {
@@ -541,8 +642,8 @@ impl Node {
             match op {
                 Op::Read(t, at) => {
                     f(*t);
-                    for i in at {
-                        i.loads(&mut f);
+                    if !at.is_affine() {
+                        at.iter().for_each(|i| i.loads(&mut f));
                     }
                 }
                 Op::Index(i) => i.loads(&mut f),

@@ -10,6 +10,7 @@ mod inverse;
 pub mod ir;
 pub mod range;
 pub mod simplify;
+pub mod template;
 #[cfg(test)]
 pub mod testing;
 pub mod text;
@@ -20,7 +21,7 @@ pub use canonical::canonical_text;
 pub use fuse::{fuse, optimize};
 pub use grad::gradients;
 pub use ir::{
-    Atom, BinaryOp, CompareOp, DType, Equation, Graph, Guard, Index, Init, Input, Kind, Node, NodeId, Op, Reduce,
+    At, Atom, BinaryOp, CompareOp, DType, Equation, Graph, Guard, Index, Init, Input, Kind, Node, NodeId, Op, Reduce,
     ReduceOp, Role, Scatter, UnaryOp, Val,
 };
 pub use simplify::simplify;

@@ -3,7 +3,7 @@
 //! A guard `0 <= e < n` narrows a variable where `e` is `a*v + c`, and bounds every index that is a multiple of `e`
 //! plus something bounded. That decides all reads that primitives and their gradients make, but for loaded integers.
 
-use super::{Atom, BinaryOp, Guard, Index, Op, UnaryOp, Val};
+use super::{At, Atom, BinaryOp, Guard, Index, Op, UnaryOp, Val};
 
 /// Intervals of the loop variables and of the indices of guards that are known to hold.
 #[derive(Clone, Debug)]
@@ -127,6 +127,12 @@ impl Facts {
             out = out.plus(&value, *c);
         }
         out
+    }
+
+    /// [`Facts::tidy`] of all indices.
+    #[must_use]
+    pub fn tidy_at(&self, at: &At) -> At {
+        if at.is_affine() { at.clone() } else { at.iter().map(|i| self.tidy(i)).collect() }
     }
 
     /// Quotient and remainder by `n`.

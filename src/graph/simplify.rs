@@ -3,14 +3,16 @@
 //! `Data` and `Knob` inputs stay even where nothing reads them, since they are what a run is given; weights and
 //! statistics that nothing reads or updates go.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{Hash, Hasher};
 use std::ops::Range;
 
 use super::build::{Body, compact, example_axis};
 use super::range::Facts;
-use super::{Atom, BinaryOp, Equation, Graph, Guard, Index, Kind, Node, NodeId, Op, ReduceOp, Role, UnaryOp, Val};
-use crate::base::hash::hash128;
+use super::template::{Kinds, number, remembered, structure};
+use super::{At, Atom, BinaryOp, Equation, Graph, Guard, Index, Kind, Node, NodeId, Op, ReduceOp, Role, UnaryOp, Val};
+use crate::base::hash::Mixer;
+use crate::base::memo::Memo;
 
 /// A pass. Gives whether it changed anything that another pass could look at again.
 type Pass = fn(&mut Graph, &mut Marks) -> bool;
@@ -109,6 +111,33 @@ enum Outcome {
     Replaced(NodeId),
 }
 
+/// Replaces how nodes are computed; `f` sees those that are open for the pass. Gives whether something changed.
+fn in_place(g: &mut Graph, marks: &mut Marks, pass: u8, mut f: impl FnMut(&Graph, &Node) -> Option<Kind>) -> bool {
+    let mut changed = vec![false; g.nodes.len()];
+    let mut any = false;
+    for i in 0..g.nodes.len() {
+        let node = &g.nodes[i];
+        let open = &mut marks.open[i];
+        if any {
+            let mut touched = false;
+            node.reads(|x| touched |= changed[x.0 as usize]);
+            *open |= if touched { ALL } else { 0 };
+        }
+        if *open & pass == 0 {
+            continue;
+        }
+        match f(g, node) {
+            Some(kind) => {
+                *open = ALL;
+                (changed[i], any) = (true, true);
+                g.nodes[i].kind = kind;
+            }
+            None => *open &= !pass,
+        }
+    }
+    any
+}
+
 /// Builds the graph anew, node by node; `f` gets a node that reads nodes of the new graph. A pass with a bit sees only
 /// nodes that are open for it. Gives whether something changed.
 fn rebuild(g: &mut Graph, marks: &mut Marks, pass: u8, mut f: impl FnMut(&mut Graph, Node) -> Outcome) -> bool {
@@ -166,11 +195,7 @@ pub(super) fn uniform(g: &Graph, id: NodeId) -> Option<f64> {
 fn copied(g: &Graph, node: &Node) -> Option<NodeId> {
     match &node.kind {
         Kind::Equation(Equation { reduce: None, guards, body }) if guards.is_empty() => match body.as_slice() {
-            [Op::Read(t, at)]
-                if g.node(*t).shape == node.shape && at.iter().enumerate().all(|(k, i)| i.as_var() == Some(k)) =>
-            {
-                Some(*t)
-            }
+            [Op::Read(t, at)] if g.node(*t).shape == node.shape && at.is_identity() => Some(*t),
             _ => None,
         },
         _ => None,
@@ -182,35 +207,48 @@ fn bodies(g: &mut Graph, marks: &mut Marks) -> bool {
     if !marks.any(BODIES) {
         return false;
     }
-    rebuild(g, marks, BODIES, |g, mut node| {
-        let shape = node.shape.clone();
-        let simpler = match &node.kind {
-            Kind::Equation(e) => match body(g, &e.extents(&shape), &e.guards, &e.body, e.reduce.is_some()) {
-                Some((guards, body)) => Some(Kind::Equation(Equation { reduce: e.reduce.clone(), guards, body })),
-                None => Some(zero()),
-            },
-            Kind::Arg(e) => body(g, &e.extents(&shape), &e.guards, &e.body, true)
-                .map(|(guards, body)| Kind::Arg(Equation { reduce: e.reduce.clone(), guards, body })),
-            Kind::Scatter(s) => match body(g, &s.extents, &s.guards, &s.body, true) {
-                Some((guards, body)) if body != [Op::Const(0.0)] => {
-                    let target = s.target.clone();
-                    Some(Kind::Scatter(super::Scatter { extents: s.extents.clone(), guards, target, body }))
-                }
-                _ => Some(zero()),
-            },
-            Kind::Input(_) | Kind::Concat { .. } | Kind::Reshape(_) | Kind::Random { .. } => None,
-        };
-        let kind = match simpler {
-            None => return Outcome::Same(node),
-            Some(Kind::Equation(e)) if e.body == [Op::Const(0.0)] => zero(),
-            Some(kind) => kind,
-        };
-        if kind == node.kind {
-            return Outcome::Same(node);
+    thread_local! {
+        static KNOWN: RefCell<Kinds> = const { RefCell::new(Memo::new(8192)) };
+    }
+    in_place(g, marks, BODIES, |g, node| {
+        if !matches!(node.kind, Kind::Equation(_) | Kind::Arg(_) | Kind::Scatter(_)) {
+            return None;
         }
-        node.kind = kind;
-        Outcome::Changed(node)
+        let (mut key, mut met) = (Mixer::default(), Vec::new());
+        let plain = structure(node, &mut key, &mut |x| number(&mut met, x));
+        // Otherwise the body depends on how these are computed, too.
+        let opaque = |&x: &NodeId| copied(g, g.node(x)).is_none() && uniform(g, x).is_none();
+        if plain && met.iter().all(opaque) {
+            return remembered(&KNOWN, &key, &met, || simpler(g, node));
+        }
+        simpler(g, node)
     })
+}
+
+/// How a node is computed more simply, if it is not already.
+fn simpler(g: &Graph, node: &Node) -> Option<Kind> {
+    let shape = &node.shape;
+    let simpler = match &node.kind {
+        Kind::Equation(e) => match body(g, &e.extents(shape), &e.guards, &e.body, e.reduce.is_some()) {
+            Some((guards, body)) => Some(Kind::Equation(Equation { reduce: e.reduce.clone(), guards, body })),
+            None => Some(zero()),
+        },
+        Kind::Arg(e) => body(g, &e.extents(shape), &e.guards, &e.body, true)
+            .map(|(guards, body)| Kind::Arg(Equation { reduce: e.reduce.clone(), guards, body })),
+        Kind::Scatter(s) => match body(g, &s.extents, &s.guards, &s.body, true) {
+            Some((guards, body)) if body != [Op::Const(0.0)] => {
+                let target = s.target.clone();
+                Some(Kind::Scatter(super::Scatter { extents: s.extents.clone(), guards, target, body }))
+            }
+            _ => Some(zero()),
+        },
+        Kind::Input(_) | Kind::Concat { .. } | Kind::Reshape(_) | Kind::Random { .. } => None,
+    };
+    let kind = match simpler? {
+        Kind::Equation(e) if e.body == [Op::Const(0.0)] => zero(),
+        kind => kind,
+    };
+    (kind != node.kind).then_some(kind)
 }
 
 fn zero() -> Kind {
@@ -251,14 +289,9 @@ fn axes(g: &mut Graph, marks: &mut Marks) -> bool {
     if !marks.any(AXES) {
         return false;
     }
-    rebuild(g, marks, AXES, |g, mut node| {
-        if let Kind::Equation(e) = &node.kind
-            && let Some(kind) = fewer_axes(g, e, &node.shape)
-        {
-            node.kind = Kind::Equation(kind);
-            return Outcome::Changed(node);
-        }
-        Outcome::Same(node)
+    in_place(g, marks, AXES, |g, node| match &node.kind {
+        Kind::Equation(e) => fewer_axes(g, e, &node.shape).map(Kind::Equation),
+        _ => None,
     })
 }
 
@@ -310,22 +343,18 @@ fn factors(g: &mut Graph, marks: &mut Marks) -> bool {
     if !marks.any(FACTORS) {
         return false;
     }
+    let found = g.nodes.iter().zip(&marks.open).any(|(n, open)| open & FACTORS != 0 && to_factorize(g, n).is_some());
+    if !found {
+        marks.open.iter_mut().for_each(|open| *open &= !FACTORS);
+        return false;
+    }
     rebuild(g, marks, FACTORS, |g, node| {
-        let Kind::Equation(Equation { reduce: Some(r), guards, body }) = &node.kind else {
-            return Outcome::Same(node);
-        };
-        if !guards.is_empty() || !matches!(r.op, ReduceOp::Sum | ReduceOp::Mean) {
-            return Outcome::Same(node);
-        }
-        let f = factorize(g, body, &node.shape);
-        if f.outer.is_empty() && !f.negative || f.inner.is_empty() {
-            return Outcome::Same(node);
-        }
+        let Some((r, body, f)) = to_factorize(g, &node) else { return Outcome::Same(node) };
         let (rank, extents) = (node.shape.len(), [node.shape.as_slice(), &r.extents].concat());
         let product = |b: &mut Body, start: Option<Val>, factors: &[(Val, bool)]| {
             let mut total = start;
             for &(v, inverse) in factors {
-                let x = b.splice(&compact(body, v), &mut Index::var);
+                let x = b.append(&compact(body, v));
                 total = Some(match total {
                     None if inverse => {
                         let one = b.constant(1.0);
@@ -345,12 +374,22 @@ fn factors(g: &mut Graph, marks: &mut Marks) -> bool {
         let label = format!("{}/{}", node.label, r.op.name());
         let sum = g.push_equation(&label, &node.shape, Equation { reduce, guards: Vec::new(), body: ops });
         let mut outer = Body::new(g, &node.shape, false);
-        let sum = outer.read_inside(sum, (0..rank).map(Index::var).collect());
+        let sum = outer.read_inside(sum, At::identity(rank));
         let result = product(&mut outer, Some(sum), &f.outer);
         let result = if f.negative { outer.unary(UnaryOp::Neg, result) } else { result };
         let (guards, body) = outer.finish(result);
         Outcome::Changed(Node { kind: Kind::Equation(Equation { reduce: None, guards, body }), ..node })
     })
+}
+
+/// The reducer, the body and its factors, where some of them leave the sum.
+fn to_factorize<'n>(g: &Graph, node: &'n Node) -> Option<(&'n super::Reduce, &'n [Op], Factors)> {
+    let Kind::Equation(Equation { reduce: Some(r), guards, body }) = &node.kind else { return None };
+    if !guards.is_empty() || !matches!(r.op, ReduceOp::Sum | ReduceOp::Mean) {
+        return None;
+    }
+    let f = factorize(g, body, &node.shape);
+    (!f.inner.is_empty() && (f.negative || !f.outer.is_empty())).then_some((r, body, f))
 }
 
 /// The factors of a body, each with whether it divides.
@@ -404,6 +443,18 @@ fn reshapes(g: &mut Graph, marks: &mut Marks) -> bool {
         return false;
     }
     let kept: BTreeSet<NodeId> = g.updates.iter().map(|(_, from)| *from).collect();
+    let stays = |id: NodeId| match &g.node(id).kind {
+        Kind::Concat { inputs, .. } => inputs.len() > 1 || kept.contains(&id),
+        Kind::Reshape(x) => {
+            !matches!(g.node(*x).kind, Kind::Reshape(_))
+                && (g.node(*x).shape != g.node(id).shape || kept.contains(&id))
+                && uniform(g, *x).is_none()
+        }
+        _ => true,
+    };
+    if g.ids().all(stays) {
+        return false;
+    }
     let mut old = 0;
     rebuild(g, marks, 0, |g, mut node| {
         let updates = kept.contains(&NodeId(old));
@@ -436,10 +487,12 @@ fn reshapes(g: &mut Graph, marks: &mut Marks) -> bool {
 /// Equations that only copy a tensor. A copy that is the new value of a persistent input stays: the order of updates
 /// must not matter.
 fn copies(g: &mut Graph, marks: &mut Marks) -> bool {
-    if !g.nodes.iter().any(|n| copied(g, n).is_some()) {
+    let kept: BTreeSet<NodeId> = g.updates.iter().map(|(_, from)| *from).collect();
+    let goes =
+        |id: NodeId| copied(g, g.node(id)).is_some_and(|x| !kept.contains(&id) && g.node(x).dtype == g.node(id).dtype);
+    if !g.ids().any(goes) {
         return false;
     }
-    let kept: BTreeSet<NodeId> = g.updates.iter().map(|(_, from)| *from).collect();
     let mut old = 0;
     rebuild(g, marks, 0, |g, node| {
         let updates = kept.contains(&NodeId(old));
@@ -453,12 +506,14 @@ fn copies(g: &mut Graph, marks: &mut Marks) -> bool {
 
 /// Nodes that are computed equally. Inputs are never merged.
 fn equal(g: &mut Graph, marks: &mut Marks) -> bool {
-    let mut bytes = Bytes(Vec::new());
+    let key = |node: &Node| {
+        let mut key = Mixer::default();
+        structure(node, &mut key, &mut |x| x.0);
+        key.key()
+    };
     let mut all: Vec<u128> = Vec::with_capacity(g.nodes.len());
     for n in g.nodes.iter().filter(|n| !matches!(n.kind, Kind::Input(_))) {
-        bytes.0.clear();
-        fingerprint(n, &mut bytes);
-        all.push(hash128(&bytes.0));
+        all.push(key(n));
     }
     all.sort_unstable();
     if all.windows(2).all(|w| w[0] != w[1]) {
@@ -469,59 +524,12 @@ fn equal(g: &mut Graph, marks: &mut Marks) -> bool {
         if matches!(node.kind, Kind::Input(_)) {
             return Outcome::Same(node);
         }
-        bytes.0.clear();
-        fingerprint(&node, &mut bytes);
         let next = NodeId(g.nodes.len() as u32);
-        match *seen.entry(hash128(&bytes.0)).or_insert(next) {
+        match *seen.entry(key(&node)).or_insert(next) {
             id if id == next => Outcome::Same(node),
             id => Outcome::Replaced(id),
         }
     })
-}
-
-/// A hasher that keeps what it is fed.
-struct Bytes(Vec<u8>);
-
-impl Hasher for Bytes {
-    fn finish(&self) -> u64 {
-        0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-    }
-}
-
-/// All that decides what a node is, its label left out.
-fn fingerprint(node: &Node, to: &mut Bytes) {
-    (&node.shape, node.dtype, node.example, std::mem::discriminant(&node.kind)).hash(to);
-    let (guards, body) = match &node.kind {
-        Kind::Input(i) => return i.name.hash(to),
-        Kind::Equation(e) | Kind::Arg(e) => {
-            e.reduce.as_ref().map(|r| (r.op, &r.extents)).hash(to);
-            (&e.guards, &e.body)
-        }
-        Kind::Scatter(s) => {
-            (&s.extents, &s.target).hash(to);
-            (&s.guards, &s.body)
-        }
-        Kind::Concat { inputs, axis } => return (inputs, axis).hash(to),
-        Kind::Reshape(x) => return x.hash(to),
-        Kind::Random { stream } => return stream.hash(to),
-    };
-    guards.hash(to);
-    for op in body {
-        std::mem::discriminant(op).hash(to);
-        match op {
-            Op::Const(c) => c.to_bits().hash(to),
-            Op::Read(t, at) => (t, at).hash(to),
-            Op::Index(i) => i.hash(to),
-            Op::Test(g) => g.hash(to),
-            Op::Unary(op, a) => (op, a).hash(to),
-            Op::Binary(op, a, b) => (op, a, b).hash(to),
-            Op::Compare(op, a, b) => (op, a, b).hash(to),
-            Op::Select(a, b, c) => (a, b, c).hash(to),
-        }
-    }
 }
 
 /// Nodes that no output and no update needs.

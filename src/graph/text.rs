@@ -522,7 +522,7 @@ impl<'a> Parser<'a> {
         self.skip();
         if self.rest.starts_with('%') {
             let t = self.id()?;
-            return Ok(Op::Read(t, self.list(Self::index)?));
+            return Ok(Op::read(t, self.list(Self::index)?));
         }
         let name = self.run(char::is_alphabetic);
         match name {

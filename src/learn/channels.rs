@@ -98,7 +98,7 @@ impl Walk<'_> {
                     .body
                     .iter()
                     .filter_map(|op| match op {
-                        Op::Read(t, at) => Some((*t, at.as_slice())),
+                        Op::Read(t, at) => Some((*t, &**at)),
                         _ => None,
                     })
                     .collect();

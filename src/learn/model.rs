@@ -93,15 +93,17 @@ pub struct Model {
     step: u64,
     passes: u64,
     scratch: u64,
+    /// Whether all weights exist: they are made when they are needed first, most often by a training step.
+    complete: bool,
     /// What inheriting could not keep exactly.
     pub losses: Vec<String>,
 }
 
 impl Model {
     /// The candidate's network with fresh weights: a pure function of `seed` and the weights' sites.
-    pub fn new(learner: Arc<Learner>, candidate: Candidate, seed: u64) -> Result<Self, Trouble> {
+    pub fn new(learner: Arc<Learner>, candidate: Candidate, seed: u64) -> Self {
         let memory = learner.exec.memory();
-        let mut m = Self {
+        Self {
             learner,
             candidate,
             memory,
@@ -110,12 +112,19 @@ impl Model {
             step: 0,
             passes: 0,
             scratch: 0,
+            complete: false,
             losses: Vec::new(),
-        };
-        // All weights exist from the start, so that a model can be saved before it was trained.
-        let g = step::forward(&m.learner.space, &m.candidate, 1)?;
-        m.ensure(&g)?;
-        Ok(m)
+        }
+    }
+
+    /// Makes the weights that do not exist yet. A training step alone may leave out what only inference reads.
+    fn complete(&mut self) -> Result<(), Trouble> {
+        if !self.complete {
+            let g = step::forward(&self.learner.space, &self.candidate, 1)?;
+            self.ensure(&g)?;
+            self.complete = true;
+        }
+        Ok(())
     }
 
     /// The candidate's network with the weights of a relative where sites agree; see [`inherit`]. `parent` is the
@@ -131,7 +140,8 @@ impl Model {
         saved: &[u8],
         parent: Option<&Candidate>,
     ) -> Result<Self, Trouble> {
-        let mut m = Self::new(learner, candidate, seed)?;
+        let mut m = Self::new(learner, candidate, seed);
+        m.complete()?;
         let mut saved = inherit::read(saved).map_err(Trouble::Failed)?;
         if let Some(parent) = parent.filter(|p| p.genotype_key() != saved.candidate.genotype_key()) {
             let names = inherit::renamed(&m.learner.space, &saved.candidate, parent);
@@ -158,12 +168,13 @@ impl Model {
 
     /// How far the outputs are from those of a saved network, and how large those are.
     fn drift(&mut self, saved: inherit::Saved) -> Result<Option<(f32, f32)>, Trouble> {
-        let mut parent = match Self::new(self.learner.clone(), saved.candidate, self.seed) {
-            Ok(p) => p,
+        let mut parent = Self::new(self.learner.clone(), saved.candidate, self.seed);
+        match parent.complete() {
+            Ok(()) => {}
             // The space may have changed since; then there is nothing to compare with.
             Err(Trouble::Wrong(_)) => return Ok(None),
             Err(t) => return Err(t),
-        };
+        }
         for (name, t) in &saved.tensors {
             parent.memory.set(name, t);
         }
@@ -182,6 +193,7 @@ impl Model {
         const EXAMPLES: usize = 4;
         let key = format!("forward {EXAMPLES}");
         self.compile(&key, |m| step::forward(&m.learner.space, &m.candidate, EXAMPLES))?;
+        self.complete = true;
         let Some(c) = self.programs.get_mut(&key) else { return Ok(Tensor::float(&[0], Vec::new())) };
         let noise = |(n, shape, dtype): &(String, Vec<usize>, DType)| {
             let mut rng = Stream::new(0, n);
@@ -318,6 +330,7 @@ impl Model {
         let size = n.div_ceil(chunks);
         let key = format!("forward {size}");
         self.compile(&key, |m| step::forward(&m.learner.space, &m.candidate, size))?;
+        self.complete = true;
         let Some(c) = self.programs.get_mut(&key) else { return Ok(Tensor::float(&[0], Vec::new())) };
         let mut shape = c.outputs[0].clone();
         let row: usize = shape[1..].iter().product();
@@ -366,6 +379,7 @@ impl Model {
     pub fn latency(&mut self, batch: usize) -> Result<f64, Trouble> {
         let key = format!("forward {batch}");
         self.compile(&key, |m| step::forward(&m.learner.space, &m.candidate, batch))?;
+        self.complete = true;
         let Some(c) = self.programs.get_mut(&key) else { return Ok(0.0) };
         let tensors: Vec<(String, Tensor)> = c
             .inputs
@@ -394,7 +408,8 @@ impl Model {
     }
 
     /// Bytes of the weights with the optimizer's memory, and of the largest program's buffers so far.
-    pub fn memory(&self) -> u64 {
+    pub fn memory(&mut self) -> Result<u64, Trouble> {
+        self.complete()?;
         let persistent: u64 = self
             .memory
             .names()
@@ -403,11 +418,13 @@ impl Model {
             .map(|t| 4 * t.shape.iter().product::<usize>() as u64)
             .sum();
         let weights = self.programs.values().map(|c| c.weights).max().unwrap_or(0);
-        persistent.max(4 * weights) + self.scratch
+        Ok(persistent.max(4 * weights) + self.scratch)
     }
 
     /// Everything from which training can go on.
-    pub fn save(&self) -> Vec<u8> {
+    pub fn save(&mut self) -> Vec<u8> {
+        // A network that cannot be built has no weights to save; who trains or scores it is told.
+        let _ = self.complete();
         inherit::write(&self.candidate, self.memory.as_ref(), self.step, self.passes)
     }
 
@@ -423,8 +440,9 @@ impl Model {
     }
 
     /// The weights by name.
-    pub fn weights(&self) -> Vec<(String, Tensor)> {
-        self.memory.names().into_iter().filter_map(|n| Some((n.clone(), self.memory.get(&n)?))).collect()
+    pub fn weights(&mut self) -> Result<Vec<(String, Tensor)>, Trouble> {
+        self.complete()?;
+        Ok(self.memory.names().into_iter().filter_map(|n| Some((n.clone(), self.memory.get(&n)?))).collect())
     }
 }
 

@@ -239,10 +239,10 @@ fn clip_gradients(g: &mut Graph, grads: &mut [NodeId]) {
     });
     for x in grads.iter_mut() {
         let shape = g.node(*x).shape.clone();
-        let at: Vec<crate::graph::Index> = (0..shape.len()).map(crate::graph::Index::var).collect();
+        let at = crate::graph::At::identity(shape.len());
         let body = vec![
             Op::Read(*x, at),
-            Op::Read(scale, Vec::new()),
+            Op::Read(scale, crate::graph::At::identity(0)),
             Op::Binary(crate::graph::BinaryOp::Mul, Val(0), Val(1)),
         ];
         let example = g.node(*x).example;

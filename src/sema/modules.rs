@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::prim::Instances;
 use crate::base::{FileId, Sources, Span};
 use crate::diag::{Diagnostic, codes, did_you_mean};
 use crate::syntax::ast::{self, Ident, Item, ItemKind, UseWhat};
@@ -46,6 +47,8 @@ pub struct Program {
     pub sources: Sources,
     /// The root is the first.
     pub modules: Vec<Module>,
+    /// Uses of the modules' primitives; what is in it follows from them.
+    pub instances: Instances,
 }
 
 /// The name of an item, if it has one.

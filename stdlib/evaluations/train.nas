@@ -37,7 +37,8 @@ evaluation train(
   let part = if fraction < 1.0 { data.train.part(fraction) } else { data.train }
   let train = part.augment(crop, flip, cutout)
   let last = min(epochs, until.or(epochs))
-  var best = -1.0 / 0.0
+  var score = -1.0 / 0.0
+  var best = score
   var waited = 0
   for epoch in 0..last {
     let planned = if schedule == "cosine" {
@@ -57,7 +58,7 @@ evaluation train(
     }
     let loss = if smoothing > 0.0 { label_smoothing(smoothing) } else { cross_entropy }
     net.fit(train, batch, update, { drop_path: drop_path * epoch / epochs }, loss, clip)
-    let score = net.score(data.valid)
+    score = net.score(data.valid)
     report(epoch + 1, score)
     if score > best {
       best = score
@@ -68,7 +69,7 @@ evaluation train(
     if patience > 0 && waited >= patience { break }
   }
   return {
-    accuracy: net.score(data.valid),
+    accuracy: if last > 0 { score } else { net.score(data.valid) },
     params: net.params(),
     flops: net.flops(),
     memory: net.memory(),

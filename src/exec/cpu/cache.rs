@@ -14,7 +14,7 @@ use cranelift_module::{Linkage, Module, default_libcall_names};
 use super::codegen::generate;
 use super::contract::{Contraction, Dots, Rows};
 use super::layout::Aligned;
-use super::nest::{Nest, hash_key};
+use super::nest::Nest;
 use super::windows::{Fold, Window};
 use crate::exec::ExecError;
 
@@ -119,19 +119,19 @@ impl Cache {
         kept.push(arena);
     }
 
-    /// The kernel of a nest, compiled if it is new.
-    pub fn nest(&self, nest: &Nest) -> Result<Arc<Kernel>, ExecError> {
-        self.get(nest.key(), || compile(nest).map(|j| Kernel::Jit(Box::new(j))))
+    /// The kernel of a nest (with its key), compiled if it is new.
+    pub fn nest(&self, key: u128, nest: &Nest) -> Result<Arc<Kernel>, ExecError> {
+        self.get(key, || compile(nest).map(|j| Kernel::Jit(Box::new(j))))
     }
 
-    /// The kernel of a contraction, tabulated if it is new.
-    pub fn contraction(&self, c: &Contraction) -> Result<Arc<Kernel>, ExecError> {
-        self.get(c.key(), || Ok(if c.is_rows() { Kernel::Rows(c.rows()) } else { Kernel::Dots(c.dots()) }))
+    /// The kernel of a contraction (with its key), tabulated if it is new.
+    pub fn contraction(&self, key: u128, c: &Contraction) -> Result<Arc<Kernel>, ExecError> {
+        self.get(key, || Ok(if c.is_rows() { Kernel::Rows(c.rows()) } else { Kernel::Dots(c.dots()) }))
     }
 
-    /// The kernel of a reduction over windows, tabulated if it is new.
-    pub fn window(&self, w: &Window) -> Result<Arc<Kernel>, ExecError> {
-        self.get(hash_key(&(&w.tables, w.fold)), || Ok(Kernel::Window(w.tables.rows(), w.fold)))
+    /// The kernel of a reduction over windows (with its key), tabulated if it is new.
+    pub fn window(&self, key: u128, w: &Window) -> Result<Arc<Kernel>, ExecError> {
+        self.get(key, || Ok(Kernel::Window(w.tables.rows(), w.fold)))
     }
 
     fn get(&self, key: u128, make: impl FnOnce() -> Result<Kernel, String>) -> Result<Arc<Kernel>, ExecError> {

@@ -23,7 +23,7 @@ const PAGE: usize = 1024;
 const SHIFT: usize = 80;
 
 /// The place of each element of a tensor, in elements (of 4 bytes) from its base.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Layout {
     /// Logical extents.
     pub shape: Vec<usize>,

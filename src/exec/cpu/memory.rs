@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 
 use super::layout::{Aligned, Layout};
-use crate::exec::{Data, ExecError, Memory, Tensor, initial};
+use crate::exec::{Data, ExecError, Memory, Tensor, initial_to};
 use crate::graph::{DType, Init};
 
 /// The executor's [`Memory`].
@@ -38,7 +38,12 @@ impl Memory for CpuMemory {
             }
             return Err(ExecError::Input(format!("`{name}` has shape {:?}, but {shape:?} is wanted", t.shape)));
         }
-        self.set(name, &Tensor::float(shape, initial(name, shape, init, seed)));
+        let mut data = Aligned::new(Layout::new(shape, None).size);
+        if *init != Init::Constant(0.0) {
+            let to: usize = shape.iter().product();
+            initial_to(name, shape, init, seed, &mut data.floats_mut()[..to]);
+        }
+        self.tensors.insert(name.to_owned(), Stored { shape: shape.to_vec(), dtype: DType::Float, data });
         Ok(())
     }
 

@@ -122,7 +122,7 @@ struct Call {
 struct Port {
     name: String,
     buffer: usize,
-    layout: Layout,
+    layout: Arc<Layout>,
     dtype: DType,
     knob: Option<f64>,
 }
@@ -138,10 +138,12 @@ struct CpuProgram {
     outputs: Vec<Port>,
     /// Elements of the arena, which is made at the first run.
     size: usize,
+    /// The most of them that are needed at once.
+    live: usize,
     arena: Option<Aligned>,
     pointers: Vec<*mut u8>,
     table: Vec<*mut u8>,
-    /// Bytes of each launch's tensors.
+    /// Bytes that each launch reads and writes.
     bytes: Vec<u64>,
     /// Of each launch, while it is measured: runs, nanoseconds, those of the fastest.
     measured: Option<Vec<(u64, u64, u64)>>,
@@ -156,11 +158,12 @@ impl CpuProgram {
         let mut calls = Vec::with_capacity(schedule.launches.len());
         let mut bytes = Vec::with_capacity(schedule.launches.len());
         for l in schedule.launches {
-            bytes.push(l.slots.iter().map(|&b| schedule.buffers[b].size as u64 * 4).sum());
+            let sizes: Vec<usize> = l.slots.iter().map(|&b| schedule.buffers[b].size).collect();
+            bytes.push(4 * traffic(&l.work, &sizes));
             let code = match &l.work {
-                Work::Nest(nest) => Code::Kernel(cache.nest(nest)?),
+                Work::Nest(nest) => Code::Kernel(cache.nest(l.key, nest)?),
                 Work::Contract(c) => {
-                    let kernel = cache.contraction(c)?;
+                    let kernel = cache.contraction(l.key, c)?;
                     schedule.buffers[l.slots[3]].size = match &*kernel {
                         Kernel::Rows(rows) => rows.packed(),
                         Kernel::Dots(dots) => dots.packed(),
@@ -168,7 +171,7 @@ impl CpuProgram {
                     };
                     Code::Kernel(kernel)
                 }
-                Work::Window(w) => Code::Kernel(cache.window(w)?),
+                Work::Window(w) => Code::Kernel(cache.window(l.key, w)?),
                 Work::Zero => Code::Zero { elements: schedule.buffers[l.slots[0]].size },
                 Work::Random { stream, layout } => Code::Random { stream: *stream, layout: layout.clone() },
             };
@@ -213,6 +216,7 @@ impl CpuProgram {
             given,
             outputs,
             size: plan.size,
+            live: plan.live,
             arena: None,
             pointers: Vec::new(),
             table: Vec::new(),
@@ -237,6 +241,14 @@ fn fresh(cache: &Cache, size: usize) -> Aligned {
     #[cfg(test)]
     arena.floats_mut().fill(f32::NAN);
     arena
+}
+
+/// Elements that a launch reads and writes; `sizes` has those of its slots.
+fn traffic(work: &Work, sizes: &[usize]) -> u64 {
+    match work {
+        Work::Nest(nest) => nest.traffic(sizes),
+        Work::Contract(_) | Work::Window(_) | Work::Zero | Work::Random { .. } => sizes.iter().sum::<usize>() as u64,
+    }
 }
 
 fn describe(work: &Work) -> String {
@@ -390,7 +402,13 @@ impl Program for CpuProgram {
         for c in &self.calls {
             let _ = writeln!(text, "{}  buffers {:?}  {}", describe(&c.work), c.buffers, c.label);
         }
-        let _ = writeln!(text, "{} launches, {} bytes", self.calls.len(), self.scratch_bytes());
+        let _ = writeln!(
+            text,
+            "{} launches, {} bytes, {} of them needed at once",
+            self.calls.len(),
+            self.scratch_bytes(),
+            self.live * 4
+        );
         text
     }
 

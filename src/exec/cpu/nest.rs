@@ -6,9 +6,8 @@
 //! an [`Atom::Load`] names a slot in place of a node, with one index: the element's offset, and a second, constant
 //! one (its greatest legal value) where the offset may be illegal and has to be clamped.
 
-use std::hash::{Hash, Hasher};
+use std::hash::Hash;
 
-use crate::base::hash::hash128;
 use crate::exec::cpu::layout::{Layout, ROW};
 use crate::graph::{Atom, BinaryOp, CompareOp, DType, Guard, Index, NodeId, Op, ReduceOp, UnaryOp};
 
@@ -153,6 +152,29 @@ impl Nest {
         (self.extents.iter().product::<usize>() * each) as u64
     }
 
+    /// Elements that come from memory and that go there where nothing is cached, by the elements of each slot: a tensor
+    /// that is overwritten counts twice.
+    pub fn traffic(&self, sizes: &[usize]) -> u64 {
+        let stored = |a: usize| self.stores.iter().any(|s| s.0 == a);
+        // No more places than loops on which the place depends have.
+        let places = |a: &Access| {
+            let turns = (0..self.extents.len()).filter(|&v| dependence(&a.offset, v) != Use::None);
+            turns.map(|v| self.extents[v]).product::<usize>()
+        };
+        let most = |slot: usize, written: bool| {
+            let of = self.accesses.iter().enumerate().filter(|(i, a)| a.slot == slot && stored(*i) == written);
+            of.map(|(_, a)| places(a)).max()
+        };
+        let slot = |(k, &size): (usize, &usize)| {
+            let (read, written) = (most(k, false), most(k, true));
+            // A table of indices is in no access.
+            let read = if read.is_none() && written.is_none() { Some(size) } else { read };
+            let again = if self.fold == Fold::Scatter { 2 } else { 1 };
+            (read.map_or(0, |n| n.min(size)) + again * written.map_or(0, |n| n.min(size))) as u64
+        };
+        sizes.iter().enumerate().map(slot).sum()
+    }
+
     /// Whether some guard is left, so that a reduction may have no point.
     pub fn guarded(&self) -> bool {
         !self.guards.is_empty()
@@ -161,21 +183,7 @@ impl Nest {
 
 /// 128 bits of all that a value hashes.
 pub fn hash_key(x: &impl Hash) -> u128 {
-    let mut bytes = Bytes(Vec::with_capacity(512));
-    x.hash(&mut bytes);
-    hash128(&bytes.0)
-}
-
-/// A hasher that keeps what it is fed.
-struct Bytes(Vec<u8>);
-
-impl Hasher for Bytes {
-    fn finish(&self) -> u64 {
-        0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-    }
+    crate::base::hash::of(x)
 }
 
 /// A tensor that a nest reads: its place and type, and the slot under which it is passed.

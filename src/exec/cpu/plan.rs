@@ -10,10 +10,61 @@ pub struct Plan {
     pub offsets: Vec<Option<usize>>,
     /// Elements of the arena.
     pub size: usize,
+    /// The most elements that are needed at once: no plan of these launches is smaller.
+    pub live: usize,
+}
+
+/// A plan is good enough if it takes at most this share of what is needed at once more than that.
+const WASTE: usize = 32;
+
+/// The best of a few orders in which buffers are placed: as they are needed, which is quick and good for chains, else the
+/// largest first (Pisarchyk and Lee 2020), or those that are in the way for longest.
+pub fn plan(buffers: &[Buffer]) -> Plan {
+    let live = live(buffers);
+    let mut best = in_order(buffers, live);
+    let key: [fn(&Buffer) -> usize; 2] = [|b| b.size, |b| b.size * (b.last + 1 - b.first)];
+    for key in key {
+        if best.size <= live + live / WASTE {
+            break;
+        }
+        let other = by_weight(buffers, live, key);
+        if other.size < best.size {
+            best = other;
+        }
+    }
+    best
+}
+
+/// Places the heaviest buffer first, each as low as those that are there at the same time let it.
+fn by_weight(buffers: &[Buffer], live: usize, weight: fn(&Buffer) -> usize) -> Plan {
+    let mut order: Vec<usize> =
+        (0..buffers.len()).filter(|&b| buffers[b].home == Home::Arena && buffers[b].first != usize::MAX).collect();
+    order.sort_by_key(|&b| (std::cmp::Reverse(weight(&buffers[b])), buffers[b].first, b));
+    let mut offsets = vec![None; buffers.len()];
+    // Start, end, first and last launch, by start.
+    let mut placed: Vec<(usize, usize, usize, usize)> = Vec::with_capacity(order.len());
+    let mut size = 0;
+    for b in order {
+        let (need, buffer) = (room(&buffers[b]), &buffers[b]);
+        let mut at = 0;
+        for &(start, end, first, last) in &placed {
+            if first <= buffer.last && buffer.first <= last {
+                if start >= at + need {
+                    break;
+                }
+                at = at.max(end);
+            }
+        }
+        let before = placed.partition_point(|p| p.0 < at);
+        placed.insert(before, (at, at + need, buffer.first, buffer.last));
+        offsets[b] = Some(at);
+        size = size.max(at + need);
+    }
+    Plan { offsets, size, live }
 }
 
 /// Places buffers in the order in which they are needed, each in the smallest gap that holds it.
-pub fn plan(buffers: &[Buffer]) -> Plan {
+fn in_order(buffers: &[Buffer], live: usize) -> Plan {
     let mut offsets = vec![None; buffers.len()];
     let mut order: Vec<usize> =
         (0..buffers.len()).filter(|&b| buffers[b].home == Home::Arena && buffers[b].first != usize::MAX).collect();
@@ -48,7 +99,23 @@ pub fn plan(buffers: &[Buffer]) -> Plan {
             at
         });
     }
-    Plan { offsets, size }
+    Plan { offsets, size, live }
+}
+
+/// The most room that is needed during a launch.
+fn live(buffers: &[Buffer]) -> usize {
+    let used = buffers.iter().filter(|b| b.home == Home::Arena && b.first != usize::MAX);
+    let mut change = vec![0_i64; used.clone().map(|b| b.last + 2).max().unwrap_or(0)];
+    for b in used {
+        change[b.first] += room(b) as i64;
+        change[b.last + 1] -= room(b) as i64;
+    }
+    let mut now = 0;
+    let at = change.iter().map(|c| {
+        now += c;
+        now as usize
+    });
+    at.max().unwrap_or(0)
 }
 
 fn room(b: &Buffer) -> usize {
@@ -81,13 +148,17 @@ mod tests {
                     Buffer { size: 1 + s.below(300), home: Home::Arena, first, last: first + s.below(8) }
                 })
                 .collect();
-            let p = plan(&buffers);
-            let span = |i: usize| (p.offsets[i].unwrap(), p.offsets[i].unwrap() + buffers[i].size);
-            for i in 0..60 {
-                assert!(span(i).1 <= p.size);
-                for j in 0..i {
-                    let together = buffers[i].first <= buffers[j].last && buffers[j].first <= buffers[i].last;
-                    assert!(!together || span(i).1 <= span(j).0 || span(j).1 <= span(i).0);
+            let live = live(&buffers);
+            let plans = [plan(&buffers), in_order(&buffers, live), by_weight(&buffers, live, |b| b.size)];
+            assert!(plans[0].size <= plans[1].size);
+            for p in plans {
+                let span = |i: usize| (p.offsets[i].unwrap(), p.offsets[i].unwrap() + buffers[i].size);
+                for i in 0..60 {
+                    assert!(span(i).1 <= p.size && p.live <= p.size);
+                    for j in 0..i {
+                        let together = buffers[i].first <= buffers[j].last && buffers[j].first <= buffers[i].last;
+                        assert!(!together || span(i).1 <= span(j).0 || span(j).1 <= span(i).0);
+                    }
                 }
             }
         }
@@ -97,6 +168,7 @@ mod tests {
     fn a_chain_needs_two_buffers() {
         let buffers: Vec<Buffer> =
             (0..20).map(|i| Buffer { size: 64, home: Home::Arena, first: i, last: i + 1 }).collect();
-        assert_eq!(plan(&buffers).size, 128);
+        let p = plan(&buffers);
+        assert_eq!((p.size, p.live), (128, 128));
     }
 }

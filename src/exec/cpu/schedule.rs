@@ -4,12 +4,17 @@
 //! the group itself reads is never stored. An update whose value is elementwise in the updated input is computed in
 //! place, if nobody reads the old value later; the others are copied after all nodes are computed.
 
+mod remember;
+mod threads;
+
+use std::sync::Arc;
+
 use super::contract::{Contraction, Product};
 use super::layout::Layout;
-use super::nest::{Builder, Fold, Nest, Source, Use, dependence};
+use super::nest::{Builder, Fold, Nest, Source};
 use super::windows::{self, Window};
 use crate::exec::ExecError;
-use crate::graph::{Atom, BinaryOp, DType, Equation, Graph, Guard, Index, Kind, NodeId, Op, ReduceOp, Role, Scatter};
+use crate::graph::{At, BinaryOp, DType, Equation, Graph, Guard, Index, Kind, NodeId, Op, ReduceOp, Role};
 
 /// An index into [`Schedule::buffers`].
 pub type BufferId = usize;
@@ -22,6 +27,9 @@ pub enum Home {
     /// It is the persistent tensor of this node.
     Persistent(NodeId),
 }
+
+/// Where a tensor is.
+pub type Place = (BufferId, Arc<Layout>);
 
 /// Storage of one or more tensors.
 #[derive(Clone, Debug)]
@@ -40,11 +48,11 @@ pub struct Buffer {
 #[derive(Clone, Debug)]
 pub enum Work {
     /// Generated loops.
-    Nest(Box<Nest>),
+    Nest(Arc<Nest>),
     /// A sum of products: its result, the factors in the order of the contraction, scratch.
-    Contract(Box<Contraction>),
+    Contract(Arc<Contraction>),
     /// A reduction over windows of rows: its result, what is reduced, for some also the numbers of rows.
-    Window(Box<Window>),
+    Window(Arc<Window>),
     /// Zeros in the only slot.
     Zero,
     /// Draws in the only slot.
@@ -56,15 +64,35 @@ pub enum Work {
     },
 }
 
+impl Work {
+    /// Of the kernel, if it has one: the hash of all that decides it.
+    fn key(&self) -> u128 {
+        match self {
+            Work::Nest(nest) => nest.key(),
+            Work::Contract(c) => c.key(),
+            Work::Window(w) => w.key(),
+            Work::Zero | Work::Random { .. } => 0,
+        }
+    }
+}
+
 /// One step of a run.
 #[derive(Clone, Debug)]
 pub struct Launch {
     /// What is done.
     pub work: Work,
+    /// See [`Work::key`].
+    pub key: u128,
     /// The buffer of each slot.
     pub slots: Vec<BufferId>,
     /// Of the node that it computes, the last of a group.
     pub label: String,
+}
+
+impl Launch {
+    fn new(work: Work, slots: Vec<BufferId>, label: String) -> Self {
+        Self { key: work.key(), work, slots, label }
+    }
 }
 
 /// A graph in the order in which it runs.
@@ -75,9 +103,9 @@ pub struct Schedule {
     /// All of them.
     pub buffers: Vec<Buffer>,
     /// Of each node that is computed or given.
-    pub places: Vec<Option<(BufferId, Layout)>>,
+    pub places: Vec<Option<Place>>,
     /// Of each output of the graph, at the end of a run.
-    pub outputs: Vec<(BufferId, Layout)>,
+    pub outputs: Vec<Place>,
 }
 
 /// A node or a group of nodes that is computed at once.
@@ -86,14 +114,14 @@ enum Step {
     Node(NodeId),
     /// `to` takes the elements of `from`.
     Copy {
-        from: (BufferId, Layout, DType),
-        to: (BufferId, Layout),
+        from: (BufferId, Arc<Layout>, DType),
+        to: Place,
         label: String,
     },
 }
 
 /// What the loops are made for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
     /// Vectors of one core; sums of products and windows have kernels of their own.
     Lanes,
@@ -109,10 +137,15 @@ struct Scheduler<'a> {
     /// The step that computes a node; none for inputs, and that of its source for a view.
     step_of: Vec<Option<usize>>,
     buffers: Vec<Buffer>,
-    places: Vec<Option<(BufferId, Layout)>>,
+    places: Vec<Option<Place>>,
+    /// The layouts of fresh tensors so far.
+    layouts: Vec<Arc<Layout>>,
+    /// What each node reads: ranges of `read`, each node once.
+    reads: Vec<(usize, usize)>,
+    read: Vec<NodeId>,
     /// Of each buffer, before any sharing: the node that it was made for.
     owner: Vec<NodeId>,
-    outputs: Vec<(BufferId, Layout)>,
+    outputs: Vec<Place>,
 }
 
 /// Larger groups would not fit the registers.
@@ -132,9 +165,21 @@ pub fn schedule(graph: &Graph, target: Target) -> Result<Schedule, ExecError> {
         step_of: vec![None; n],
         buffers: Vec::new(),
         places: vec![None; n],
+        layouts: Vec::new(),
+        reads: Vec::with_capacity(n),
+        read: Vec::new(),
         owner: Vec::new(),
         outputs: Vec::new(),
     };
+    for node in &graph.nodes {
+        let start = s.read.len();
+        node.reads(|r| {
+            if !s.read[start..].contains(&r) {
+                s.read.push(r);
+            }
+        });
+        s.reads.push((start, s.read.len()));
+    }
     for id in graph.ids().filter(|id| s.live[id.0 as usize]).collect::<Vec<_>>() {
         s.add(id);
     }
@@ -163,11 +208,6 @@ fn live(graph: &Graph) -> Vec<bool> {
     live
 }
 
-/// Whether an index list is the point of the output itself.
-fn identity(at: &[Index]) -> bool {
-    at.iter().enumerate().all(|(a, i)| i.as_var() == Some(a))
-}
-
 fn elementwise(graph: &Graph, id: NodeId) -> Option<&Equation> {
     match &graph.node(id).kind {
         Kind::Equation(e) if e.reduce.is_none() => Some(e),
@@ -184,7 +224,7 @@ fn reads_in_place(e: &Equation, is_t: &dyn Fn(NodeId) -> bool) -> bool {
     };
     let guards = e.guards.iter().any(|g| loads(g.index()));
     let ops = e.body.iter().all(|op| match op {
-        Op::Read(r, at) => (!is_t(*r) || identity(at)) && !at.iter().any(loads),
+        Op::Read(r, at) => (!is_t(*r) || at.is_identity()) && (at.is_affine() || !at.iter().any(loads)),
         Op::Index(i) => !loads(i),
         Op::Test(g) => !loads(g.index()),
         _ => true,
@@ -193,11 +233,26 @@ fn reads_in_place(e: &Equation, is_t: &dyn Fn(NodeId) -> bool) -> bool {
 }
 
 impl Scheduler<'_> {
-    fn place(&self, id: NodeId) -> &(BufferId, Layout) {
+    fn place(&self, id: NodeId) -> &Place {
         self.places[id.0 as usize].as_ref().expect("a read node was placed before its reader")
     }
 
-    fn fresh(&mut self, id: NodeId, layout: Layout, home: Home) {
+    /// What a node reads, each once.
+    fn reads(&self, id: NodeId) -> &[NodeId] {
+        let (start, end) = self.reads[id.0 as usize];
+        &self.read[start..end]
+    }
+
+    /// The layout of a fresh tensor. Most tensors of a network have one of few.
+    fn layout(&mut self, shape: &[usize], example: Option<usize>) -> Arc<Layout> {
+        let known = self.layouts.iter().find(|l| l.shape == shape && l.padded == example).cloned();
+        known.unwrap_or_else(|| {
+            self.layouts.push(Arc::new(Layout::new(shape, example)));
+            self.layouts[self.layouts.len() - 1].clone()
+        })
+    }
+
+    fn fresh(&mut self, id: NodeId, layout: Arc<Layout>, home: Home) {
         self.buffers.push(Buffer { size: layout.size, home, first: usize::MAX, last: 0 });
         self.owner.push(id);
         self.places[id.0 as usize] = Some((self.buffers.len() - 1, layout));
@@ -205,18 +260,19 @@ impl Scheduler<'_> {
 
     fn add(&mut self, id: NodeId) {
         let node = self.graph.node(id);
-        let layout = Layout::new(&node.shape, node.example.map(usize::from));
+        let layout = self.layout(&node.shape, node.example.map(usize::from));
         match &node.kind {
             Kind::Input(input) => match input.role {
                 Role::Param(_) | Role::State(_) => {
-                    self.fresh(id, Layout::new(&node.shape, None), Home::Persistent(id));
+                    let layout = self.layout(&node.shape, None);
+                    self.fresh(id, layout, Home::Persistent(id));
                 }
                 Role::Data | Role::Knob(_) => self.fresh(id, layout, Home::Arena),
             },
             Kind::Reshape(x) => {
                 let (buffer, from) = self.place(*x);
                 if let Some(view) = from.reshape(&node.shape) {
-                    self.places[id.0 as usize] = Some((*buffer, view));
+                    self.places[id.0 as usize] = Some((*buffer, Arc::new(view)));
                     self.step_of[id.0 as usize] = self.step_of[x.0 as usize];
                 } else {
                     self.fresh(id, layout, Home::Arena);
@@ -249,9 +305,7 @@ impl Scheduler<'_> {
 
     /// The latest group that an elementwise equation can join with a gain.
     fn group_for(&self, id: NodeId, e: &Equation) -> Option<usize> {
-        let node = self.graph.node(id);
-        let mut reads = Vec::new();
-        node.reads(|r| reads.push(r));
+        let reads = self.reads(id);
         for g in (self.steps.len().saturating_sub(REACH)..self.steps.len()).rev() {
             let after = |r: &NodeId| self.step_of[r.0 as usize].is_some_and(|s| s > g);
             if reads.iter().any(after) {
@@ -266,13 +320,7 @@ impl Scheduler<'_> {
             let inside = |r: NodeId| self.step_of[r.0 as usize] == Some(g);
             let legal = reads.iter().all(|&r| !inside(r) || (members.contains(&r) && reads_in_place(e, &|t| t == r)));
             let shares = reads.iter().any(|&r| {
-                inside(r)
-                    || (self.graph.node(r).len() > 1
-                        && members.iter().any(|&m| {
-                            let mut same = false;
-                            self.graph.node(m).reads(|x| same |= x == r);
-                            same
-                        }))
+                inside(r) || (self.graph.node(r).len() > 1 && members.iter().any(|&m| self.reads(m).contains(&r)))
             });
             if legal && shares && ops + e.body.len() <= GROUP_OPS {
                 return Some(g);
@@ -286,19 +334,15 @@ impl Scheduler<'_> {
         let of = |t: NodeId| self.places[t.0 as usize].as_ref().is_some_and(|p| p.0 == buffer);
         match step {
             Step::Copy { from, .. } => (from.0 == buffer, false),
-            Step::Node(id) => {
-                let mut any = false;
-                self.graph.node(*id).reads(|r| any |= of(r));
-                (any, false)
-            }
+            Step::Node(id) => (self.reads(*id).iter().any(|&r| of(r)), false),
             Step::Group(members) => {
                 let (mut any, mut local) = (false, true);
                 for &m in members {
                     let mut reads = false;
-                    self.graph.node(m).reads(|r| {
+                    for &r in self.reads(m) {
                         reads |= of(r);
                         local &= !of(r) || self.place(r).1 == self.place(m).1;
-                    });
+                    }
                     any |= reads;
                     local &= !reads || elementwise(self.graph, m).is_some_and(|e| reads_in_place(e, &of));
                 }
@@ -312,12 +356,12 @@ impl Scheduler<'_> {
         let mut readers = vec![Vec::new(); self.buffers.len()];
         for (i, step) in self.steps.iter().enumerate() {
             let mut read = |id: NodeId| {
-                self.graph.node(id).reads(|r| {
+                for &r in self.reads(id) {
                     let list: &mut Vec<usize> = &mut readers[self.place(r).0];
                     if list.last() != Some(&i) {
                         list.push(i);
                     }
-                });
+                }
             };
             match step {
                 Step::Group(members) => members.iter().for_each(|&m| read(m)),
@@ -382,9 +426,9 @@ impl Scheduler<'_> {
         self.steps.extend(last);
     }
 
-    fn set_aside(&mut self, id: NodeId, buffer: BufferId, layout: Layout) -> (BufferId, Layout) {
+    fn set_aside(&mut self, id: NodeId, buffer: BufferId, layout: Arc<Layout>) -> Place {
         let node = self.graph.node(id);
-        let aside = Layout::new(&node.shape, None);
+        let aside = self.layout(&node.shape, None);
         self.buffers.push(Buffer { size: aside.size, home: Home::Arena, first: usize::MAX, last: 0 });
         self.owner.push(id);
         let to = (self.buffers.len() - 1, aside);
@@ -403,7 +447,7 @@ impl Scheduler<'_> {
         for (i, step) in self.steps.iter().enumerate() {
             let node = |id: NodeId, touch: &mut dyn FnMut(BufferId, usize)| {
                 touch(self.place(id).0, i);
-                self.graph.node(id).reads(|r| touch(self.place(r).0, i));
+                self.reads(id).iter().for_each(|&r| touch(self.place(r).0, i));
             };
             match step {
                 Step::Group(members) => members.iter().for_each(|&m| node(m, &mut touch)),
@@ -440,9 +484,7 @@ impl Scheduler<'_> {
                 {
                     continue;
                 }
-                let mut operands = Vec::new();
-                self.graph.node(m).reads(|r| operands.push(r));
-                let free = operands.into_iter().find(|&r| {
+                let free = self.reads(m).iter().copied().find(|&r| {
                     let (b, l) = self.place(r);
                     *l == layout
                         && last[*b] == i
@@ -486,12 +528,12 @@ impl Scheduler<'_> {
         };
         for id in self.graph.ids().filter(|id| self.live[id.0 as usize]) {
             let at = self.step_of[id.0 as usize];
-            self.graph.node(id).reads(|r| {
+            for &r in self.reads(id) {
                 let inside = elementwise(self.graph, id).is_some() && at == self.step_of[r.0 as usize];
                 if !inside {
                     mark(r);
                 }
-            });
+            }
         }
         self.graph.outputs.iter().for_each(|(_, id)| mark(*id));
         self.graph.updates.iter().for_each(|(_, id)| mark(*id));
@@ -507,9 +549,14 @@ impl Scheduler<'_> {
             match step {
                 Step::Group(members) => {
                     let stored: Vec<NodeId> = members.iter().copied().filter(|m| needed[m.0 as usize]).collect();
-                    launches.push(self.lower_group(members, &stored));
+                    self.remember(members, &stored, &mut launches, |launches| {
+                        launches.push(self.lower_group(members, &stored));
+                        Ok(())
+                    })?;
                 }
-                Step::Node(id) => self.lower_node(*id, &mut launches)?,
+                Step::Node(id) => {
+                    self.remember(&[*id], &[], &mut launches, |launches| self.lower_node(*id, launches))?;
+                }
                 Step::Copy { from, to, label } => launches.push(lower_copy(self.target, from, to, label)),
             }
         }
@@ -546,7 +593,7 @@ impl Scheduler<'_> {
 
     fn lower_group(&self, members: &[NodeId], stored: &[NodeId]) -> Launch {
         let shape = &self.graph.node(members[0]).shape;
-        let at: Vec<Index> = (0..shape.len()).map(Index::var).collect();
+        let at = At::identity(shape.len());
         // Written buffers come first, so that the closures below need no second borrow of the table.
         let mut slots: Vec<BufferId> = Vec::new();
         for m in stored {
@@ -567,7 +614,7 @@ impl Scheduler<'_> {
         }
         let nest = b.finish(Fold::None);
         let label = self.graph.node(members[members.len() - 1]).label.clone();
-        Launch { work: Work::Nest(Box::new(nest)), slots, label }
+        Launch::new(Work::Nest(Arc::new(nest)), slots, label)
     }
 
     /// The launch of a sum of products of two floats.
@@ -587,11 +634,11 @@ impl Scheduler<'_> {
             outputs: node.shape.len(),
             guards: e.guards.clone(),
             out,
-            at: (0..node.shape.len()).map(Index::var).collect(),
-            factors: [(&places[0].1, a_at.clone()), (&places[1].1, b_at.clone())],
+            at: At::identity(node.shape.len()).to_vec(),
+            factors: [(&places[0].1, a_at.to_vec()), (&places[1].1, b_at.to_vec())],
         })?;
         let slots = vec![*buffer, places[x].0, places[w].0];
-        Some(Launch { work: Work::Contract(Box::new(contraction)), slots, label: node.label.clone() })
+        Some(Launch::new(Work::Contract(Arc::new(contraction)), slots, node.label.clone()))
     }
 
     /// Whether the tensors of a window reduction have the elements that its kernel takes them for.
@@ -605,7 +652,7 @@ impl Scheduler<'_> {
         let node = self.graph.node(id);
         let (buffer, layout) = self.place(id);
         let label = node.label.clone();
-        let at: Vec<Index> = (0..node.shape.len()).map(Index::var).collect();
+        let at = At::identity(node.shape.len());
         match &node.kind {
             Kind::Input(_) => {}
             Kind::Equation(e) | Kind::Arg(e) => {
@@ -637,7 +684,7 @@ impl Scheduler<'_> {
                     && self.types_fit(&window, id, &reads)
                 {
                     let slots = std::iter::once(*buffer).chain(reads.iter().map(|&t| self.place(t).0)).collect();
-                    launches.push(Launch { work: Work::Window(Box::new(window)), slots, label });
+                    launches.push(Launch::new(Work::Window(Arc::new(window)), slots, label));
                     return Ok(());
                 }
                 let mut slots = vec![*buffer];
@@ -646,14 +693,14 @@ impl Scheduler<'_> {
                 let value = b.append(&e.body, &e.guards, &|_| None);
                 b.store(0, layout, node.dtype, &at, 0, value);
                 let nest = b.finish(fold);
-                launches.push(Launch { work: Work::Nest(Box::new(nest)), slots, label });
+                launches.push(Launch::new(Work::Nest(Arc::new(nest)), slots, label));
             }
             Kind::Scatter(s) => {
-                launches.push(Launch { work: Work::Zero, slots: vec![*buffer], label: label.clone() });
+                launches.push(Launch::new(Work::Zero, vec![*buffer], label.clone()));
                 let mut slots = vec![*buffer];
                 let (s, parallel) = match self.target {
                     Target::Lanes => (s.clone(), 0),
-                    Target::Threads => apart(s),
+                    Target::Threads => threads::apart(s),
                 };
                 let mut b = self.builder(s.extents.clone(), parallel, &mut slots);
                 let mut guards = s.guards.clone();
@@ -664,11 +711,11 @@ impl Scheduler<'_> {
                 let value = b.append(&s.body, &guards, &|_| None);
                 b.store(0, layout, node.dtype, &s.target, 0, value);
                 let nest = b.finish(Fold::Scatter);
-                launches.push(Launch { work: Work::Nest(Box::new(nest)), slots, label });
+                launches.push(Launch::new(Work::Nest(Arc::new(nest)), slots, label));
             }
             Kind::Concat { inputs, axis } => {
                 let mut start = 0;
-                let mut to = layout.clone();
+                let mut to = Layout::clone(layout);
                 if to.padded == Some(*axis) {
                     to.padded = None;
                 }
@@ -679,7 +726,7 @@ impl Scheduler<'_> {
                     let value = b.append(&[Op::Read(*input, at.clone())], &[], &|_| None);
                     b.store(0, &to, node.dtype, &at, start * to.strides[*axis], value);
                     let nest = b.finish(Fold::None);
-                    launches.push(Launch { work: Work::Nest(Box::new(nest)), slots, label: label.clone() });
+                    launches.push(Launch::new(Work::Nest(Arc::new(nest)), slots, label.clone()));
                     start += part.shape[*axis] as i64;
                 }
             }
@@ -699,14 +746,14 @@ impl Scheduler<'_> {
                 there.reverse();
                 let mut slots = vec![*buffer];
                 let mut b = self.builder(node.shape.clone(), node.shape.len(), &mut slots);
-                let value = b.append(&[Op::Read(*x, there)], &[], &|_| None);
+                let value = b.append(&[Op::Read(*x, there.into())], &[], &|_| None);
                 b.store(0, layout, node.dtype, &at, 0, value);
                 let nest = b.finish(Fold::None);
-                launches.push(Launch { work: Work::Nest(Box::new(nest)), slots, label });
+                launches.push(Launch::new(Work::Nest(Arc::new(nest)), slots, label));
             }
             Kind::Random { stream } => {
-                let work = Work::Random { stream: *stream, layout: layout.clone() };
-                launches.push(Launch { work, slots: vec![*buffer], label });
+                let work = Work::Random { stream: *stream, layout: Layout::clone(layout) };
+                launches.push(Launch::new(work, vec![*buffer], label));
             }
         }
         Ok(())
@@ -720,42 +767,15 @@ fn slot(slots: &mut Vec<BufferId>, buffer: BufferId) -> usize {
     })
 }
 
-/// The same scatter with those loops first of which no two iterations add to one place, and their number.
-fn apart(s: &Scatter) -> (Scatter, usize) {
-    let alone = |v: usize| {
-        let uses: Vec<&Index> = s.target.iter().filter(|i| dependence(i, v) != Use::None).collect();
-        matches!(uses.as_slice(), [i] if i.as_var() == Some(v))
-    };
-    let (first, rest): (Vec<usize>, Vec<usize>) = (0..s.extents.len()).partition(|&v| alone(v));
-    let order: Vec<usize> = first.iter().chain(&rest).copied().collect();
-    let mut to = |v: usize| Index::var(order.iter().position(|&x| x == v).unwrap_or(v));
-    let mut of = |i: &Index| i.substitute(&mut to);
-    let body = s.body.iter().map(|op| match op {
-        Op::Read(t, at) => Op::Read(*t, at.iter().map(&mut of).collect()),
-        Op::Index(i) => Op::Index(of(i)),
-        Op::Test(Guard::InRange(i, n)) => Op::Test(Guard::InRange(of(i), *n)),
-        Op::Test(Guard::Zero(i)) => Op::Test(Guard::Zero(of(i))),
-        Op::Const(_) | Op::Unary(..) | Op::Binary(..) | Op::Compare(..) | Op::Select(..) => op.clone(),
-    });
-    let body = body.collect();
-    let guards = s.guards.iter().map(|g| match g {
-        Guard::InRange(i, n) => Guard::InRange(of(i), *n),
-        Guard::Zero(i) => Guard::Zero(of(i)),
-    });
-    let guards = guards.collect();
-    let target = s.target.iter().map(of).collect();
-    (Scatter { extents: order.iter().map(|&v| s.extents[v]).collect(), guards, target, body }, first.len())
-}
-
 /// A launch that copies a tensor to another place of the same shape.
-pub fn lower_copy(target: Target, from: &(BufferId, Layout, DType), to: &(BufferId, Layout), label: &str) -> Launch {
+pub fn lower_copy(target: Target, from: &(BufferId, Arc<Layout>, DType), to: &Place, label: &str) -> Launch {
     let shape = &to.1.shape;
-    let at: Vec<Index> = (0..shape.len()).map(|v| Index::atom(Atom::Var(v as u8))).collect();
+    let at = At::identity(shape.len());
     let slots = vec![to.0, from.0];
     let b = Builder::new(shape.clone(), shape.len(), |_| Source { layout: &from.1, dtype: from.2, slot: 1 });
     let mut b = if target == Target::Threads { b.for_threads() } else { b };
     let value = b.append(&[Op::Read(NodeId(0), at.clone())], &[], &|_| None);
     b.store(0, &to.1, from.2, &at, 0, value);
     let nest = b.finish(Fold::None);
-    Launch { work: Work::Nest(Box::new(nest)), slots, label: label.to_owned() }
+    Launch::new(Work::Nest(Arc::new(nest)), slots, label.to_owned())
 }

@@ -33,7 +33,7 @@ fn time(g: &Graph) -> f64 {
 }
 
 fn product(x: NodeId, at: Vec<Index>, w: NodeId, w_at: Vec<Index>) -> Vec<Op> {
-    vec![Op::Read(x, at), Op::Read(w, w_at), Op::Binary(BinaryOp::Mul, Val(0), Val(1))]
+    vec![Op::read(x, at), Op::read(w, w_at), Op::Binary(BinaryOp::Mul, Val(0), Val(1))]
 }
 
 #[test]
@@ -132,7 +132,7 @@ pub fn child(n: usize, ch: usize, size: usize) -> Graph {
     }
     let s = net.g.node(y).shape.clone();
     let y = relu(&mut net.g, y);
-    let y = net.g.reduction("gap", &s[..2], ReduceOp::Mean, &s[2..], |b| b.read(y, (0..4).map(Index::var).collect()));
+    let y = net.g.reduction("gap", &s[..2], ReduceOp::Mean, &s[2..], |b| b.read(y, crate::graph::At::identity(4)));
     let w = net.param(&[10, s[1]], Init::Normal(0.1));
     let y = linear(&mut net.g, y, w);
     let loss = cross_entropy(&mut net.g, y, label);

@@ -73,7 +73,7 @@ impl Window {
                     let g = guards.remove(k);
                     let (t, at_t, n) = compared(&g)?;
                     // The number lies where the row lies.
-                    if layout(t).strides != layout(*x).strides || at_t != at.as_slice() {
+                    if layout(t).strides != layout(*x).strides || at_t[..] != **at {
                         return None;
                     }
                     number = n;
@@ -91,6 +91,11 @@ impl Window {
         };
         let tables = Contraction::window(extents, shape.len(), guards, out, (layout(*x), at), number)?;
         Some((Window { tables, fold }, reads))
+    }
+
+    /// The hash of all that its kernel depends on.
+    pub fn key(&self) -> u128 {
+        crate::exec::cpu::nest::hash_key(&(&self.tables, self.fold))
     }
 
     /// For people.

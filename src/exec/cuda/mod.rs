@@ -151,7 +151,7 @@ fn launches(graph: &Graph) -> Result<Vec<crate::exec::cpu::schedule::Launch>, Ex
     for (id, input) in graph.inputs() {
         let node = graph.node(id);
         let Some((_, layout)) = &schedule.places[id.0 as usize] else { continue };
-        let plain = Layout::new(&node.shape, None);
+        let plain = Arc::new(Layout::new(&node.shape, None));
         if matches!(input.role, Role::Data | Role::Knob(_)) && !program::as_it_comes(layout) {
             all.push(lower_copy(Target::Threads, &(1, plain, node.dtype), &(0, layout.clone()), &input.name));
         }

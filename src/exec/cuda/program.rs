@@ -165,7 +165,7 @@ impl CudaProgram {
                 Role::Data => None,
                 Role::Knob(x) => Some(x),
             };
-            let plain = Layout::new(&node.shape, None);
+            let plain = Arc::new(Layout::new(&node.shape, None));
             let at = given;
             given = aligned(given + plain.size * 4);
             if as_it_comes(&layout) {
@@ -199,7 +199,7 @@ impl CudaProgram {
         let works: Vec<&Work> = launches.iter().map(|l| &l.work).collect();
         let codes = kernels.of(&works)?;
         let mut calls = Vec::with_capacity(launches.len());
-        for (i, (Launch { work, slots, label }, code)) in launches.into_iter().zip(codes).enumerate() {
+        for (i, (Launch { work, slots, label, .. }, code)) in launches.into_iter().zip(codes).enumerate() {
             let mut slots = slots;
             let bytes = slots.iter().map(|&b| buffers[b].size as u64 * 4).sum();
             if let Work::Random { .. } = work {
@@ -239,7 +239,7 @@ impl CudaProgram {
             .map(|((_, id), (buffer, layout))| {
                 let at = results;
                 results = aligned(results + layout.size * 4);
-                Output { buffer, layout, dtype: graph.node(*id).dtype, at }
+                Output { buffer, layout: (*layout).clone(), dtype: graph.node(*id).dtype, at }
             })
             .collect();
         let arena = if apart { 0 } else { plan.size * 4 };

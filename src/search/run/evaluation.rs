@@ -629,7 +629,7 @@ impl EvaluationHost<'_> {
                 };
                 let made = match saved {
                     Some(bytes) => Model::inheriting(learner, c, seed, &bytes, made_from.as_ref()),
-                    None => Model::new(learner, c, seed),
+                    None => Ok(Model::new(learner, c, seed)),
                 };
                 match made {
                     Ok(m) => {
@@ -678,11 +678,11 @@ impl EvaluationHost<'_> {
             }
             HostFn::ModelParams | HostFn::ModelFlops | HostFn::ModelMemory => {
                 let model = Self::model(&args[0], span)?;
-                let m = model.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut m = model.lock().unwrap_or_else(PoisonError::into_inner);
                 let r = match f {
                     HostFn::ModelParams => m.params(),
                     HostFn::ModelFlops => m.flops(),
-                    _ => Ok(m.memory()),
+                    _ => m.memory(),
                 };
                 drop(m);
                 match r {

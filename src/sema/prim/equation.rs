@@ -8,8 +8,8 @@ use crate::base::Span;
 use crate::base::hash::hash64;
 use crate::diag::{Diagnostic, codes};
 use crate::graph::{
-    Atom, BinaryOp, CompareOp, DType, Equation, Graph, Guard, Index, Kind, Node, NodeId, Op, Reduce, ReduceOp, UnaryOp,
-    Val,
+    At, Atom, BinaryOp, CompareOp, DType, Equation, Graph, Guard, Index, Kind, Node, NodeId, Op, Reduce, ReduceOp,
+    UnaryOp, Val,
 };
 use crate::syntax::ast::{BinOp, Expr, ExprKind, Ident, IndexDecl, Primitive, Reducer, UnOp};
 
@@ -283,10 +283,7 @@ impl Lowering<'_> {
         // A plain copy is its source.
         if let ([Op::Read(t, at)], [], None) = (&body[..], &guards[..], &reduce) {
             let node = self.g.node(*t);
-            if node.dtype == DType::Float
-                && node.shape == shape
-                && at.iter().enumerate().all(|(i, x)| x.as_var() == Some(i))
-            {
+            if node.dtype == DType::Float && node.shape == shape && at.is_identity() {
                 return *t;
             }
         }
@@ -365,7 +362,7 @@ impl Lowering<'_> {
             ExprKind::Call { .. } if uses::is_draw(e) => {
                 let label = self.ctx.label.to_owned();
                 let node = self.draw(&f.axes.clone(), e, &label)?;
-                Ok(Value::Val(f.push(Op::Read(node, (0..f.axes.len()).map(Index::var).collect()))))
+                Ok(Value::Val(f.push(Op::Read(node, At::identity(f.axes.len())))))
             }
             ExprKind::Call { .. } => self.call(f, e),
             _ => Err(cannot_stand(e)),
@@ -380,7 +377,7 @@ impl Lowering<'_> {
             return known(s, e);
         }
         match self.tensors.get(&id.name) {
-            Some(&t) if self.g.node(t).shape.is_empty() => Ok(Value::Val(f.push(Op::Read(t, Vec::new())))),
+            Some(&t) if self.g.node(t).shape.is_empty() => Ok(Value::Val(f.push(Op::Read(t, At::identity(0))))),
             Some(&t) => {
                 Err(Diagnostic::new(&codes::PRIM_RANK, e.span, format!("`{}` needs its indices here", id.name))
                     .here(format!("it has {}", super::shape::count(self.g.node(t).shape.len(), "dimension"))))
@@ -553,10 +550,10 @@ impl Lowering<'_> {
         }
         if guards.is_empty() || (f.outside == Outside::Drop && f.branches.is_empty()) {
             f.guards.extend(guards);
-            return Ok(Value::Val(f.push(Op::Read(node, at))));
+            return Ok(Value::Val(f.push(Op::Read(node, at.into()))));
         }
         let tests: Vec<Val> = guards.into_iter().map(|g| f.push(Op::Test(g))).collect();
-        let read = f.push(Op::Read(node, at));
+        let read = f.push(Op::Read(node, at.into()));
         let zero = f.constant(0.0);
         let Some(inside) = f.all(&tests) else { return Ok(Value::Val(read)) };
         if let Some(branch) = f.branches.last_mut() {

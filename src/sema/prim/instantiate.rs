@@ -1,9 +1,15 @@
 //! A use of a primitive with concrete extents: statement by statement into nodes.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::Span;
+use crate::base::hash::Mixer;
+use crate::base::memo::Memo;
 use crate::diag::{Diagnostic, codes};
+use crate::graph::template::{PLACE, Template, describe, number};
 use crate::graph::{DType, Graph, Input, Kind, Node, NodeId, Role};
 use crate::syntax::ast::{Dim, Expr, Ident, ParamKind, PrimStmt, Primitive, SlotKind, TypeKind};
 
@@ -18,6 +24,109 @@ use super::uses::as_name;
 /// Appends the nodes of one use of `p` and returns its outputs. `scalars` holds the arguments that were given;
 /// defaults fill the others. `p` must have passed [`super::check`] (otherwise errors are found one at a time).
 pub fn instantiate(
+    p: &Primitive,
+    inputs: &[NodeId],
+    scalars: &BTreeMap<String, Scalar>,
+    g: &mut Graph,
+    ctx: &PrimCtx,
+) -> Result<Vec<NodeId>, Diagnostic> {
+    // A second use of a shared site looks for the weights of the first.
+    let Some(known) = ctx.known.filter(|_| !ctx.shared) else { return instantiate_anew(p, inputs, scalars, g, ctx) };
+    let mut outside: Vec<NodeId> = Vec::new();
+    let mut key = Mixer::default();
+    (p.name.span, ctx.training).hash(&mut key);
+    inputs.iter().for_each(|&x| number(&mut outside, x).hash(&mut key));
+    outside.iter().for_each(|&x| describe(g.node(x), &mut key));
+    for (name, value) in scalars {
+        (name, std::mem::discriminant(value)).hash(&mut key);
+        match value {
+            Scalar::Int(i) => i.hash(&mut key),
+            Scalar::Float(x) => x.to_bits().hash(&mut key),
+            Scalar::Bool(b) => b.hash(&mut key),
+            Scalar::Str(s) => s.hash(&mut key),
+        }
+    }
+    let key = key.key();
+    let use_ = known.get(key).unwrap_or_else(|| {
+        let made = Instance::new(p, inputs, &outside, scalars, g, ctx).map(Arc::new);
+        known.put(key, made.clone());
+        made
+    });
+    let Some(use_) = use_ else { return instantiate_anew(p, inputs, scalars, g, ctx) };
+    let pasted = use_.template.paste(g, &outside, ctx.site, ctx.label);
+    Ok(use_.results.iter().map(|&x| pasted.node(x)).collect())
+}
+
+/// A use of a primitive whose inputs and whose site are open, with its results.
+struct Instance {
+    template: Template,
+    results: Vec<NodeId>,
+}
+
+/// The uses of a program's primitives that were met so far: those of equal shapes and arguments differ in what they
+/// read and in the names of their weights only.
+#[derive(Default)]
+pub struct Instances(Mutex<Option<Memo<Option<Arc<Instance>>>>>);
+
+/// So many are kept at a time.
+const MOST_INSTANCES: usize = 4096;
+
+impl Instances {
+    /// What is known of a use: nothing, that it has to be made anew each time, or what it is.
+    fn get(&self, key: u128) -> Option<Option<Arc<Instance>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.get(key)
+    }
+
+    fn put(&self, key: u128, use_: Option<Arc<Instance>>) {
+        let mut memo = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        memo.get_or_insert_with(|| Memo::new(MOST_INSTANCES)).put(key, use_);
+    }
+}
+
+impl fmt::Debug for Instances {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Instances")
+    }
+}
+
+impl Instance {
+    /// `None` for a use that fails, or draws: what it draws depends on its site.
+    fn new(
+        p: &Primitive,
+        inputs: &[NodeId],
+        outside: &[NodeId],
+        scalars: &BTreeMap<String, Scalar>,
+        g: &Graph,
+        ctx: &PrimCtx,
+    ) -> Option<Self> {
+        let mut own = Graph::default();
+        for &x in outside {
+            let node = g.node(x);
+            let kind = Kind::Input(Input { name: String::new(), role: Role::Data });
+            own.push(Node {
+                kind,
+                shape: node.shape.clone(),
+                dtype: node.dtype,
+                example: node.example,
+                label: String::new(),
+            });
+        }
+        let place = PLACE.to_string();
+        let inner: Vec<NodeId> = own.ids().collect();
+        let local: Vec<NodeId> =
+            inputs.iter().filter_map(|x| outside.iter().position(|y| x == y)).map(|i| inner[i]).collect();
+        let ctx = PrimCtx { site: &place, label: &place, known: None, ..*ctx };
+        let results = instantiate_anew(p, &local, scalars, &mut own, &ctx).ok()?;
+        if own.nodes.iter().any(|n| matches!(n.kind, Kind::Random { .. })) {
+            return None;
+        }
+        // Inside of the template they have the numbers that they have here.
+        let template = Template::cut(&own, inner.len(), &inner, &place)?.with_updates(&own, inner.len(), &inner)?;
+        Some(Self { template, results })
+    }
+}
+
+fn instantiate_anew(
     p: &Primitive,
     inputs: &[NodeId],
     scalars: &BTreeMap<String, Scalar>,

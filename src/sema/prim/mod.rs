@@ -36,7 +36,7 @@ use crate::base::Span;
 
 pub use check::check;
 pub use eval::{Algebra, Numbers, Slash, eval, eval_extent};
-pub use instantiate::instantiate;
+pub use instantiate::{Instances, instantiate};
 pub use scalar::{ArithOp, Fault, Func, Scalar};
 pub use shape::{Extents, Shapes, infer, inputs, output_dims};
 
@@ -53,4 +53,6 @@ pub struct PrimCtx<'a> {
     pub shared: bool,
     /// The use in the source.
     pub call: Span,
+    /// Uses that were met before, of primitives of the same program.
+    pub known: Option<&'a Instances>,
 }

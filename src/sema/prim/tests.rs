@@ -232,7 +232,14 @@ impl Unit {
                 })
             })
             .collect();
-        let ctx = PrimCtx { site: "u", label: "u", training: self.training, shared: false, call: Span::default() };
+        let ctx = PrimCtx {
+            site: "u",
+            label: "u",
+            training: self.training,
+            shared: false,
+            call: Span::default(),
+            known: None,
+        };
         let out = instantiate(&self.p, &ids, &self.scalars, &mut g, &ctx)?;
         Ok((g, out))
     }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::base::Span;
 use crate::diag::{Diagnostic, codes};
-use crate::graph::{BinaryOp, DType, Equation, Index, Kind, Node, NodeId, Op, UnaryOp, Val};
+use crate::graph::{At, BinaryOp, DType, Equation, Index, Kind, Node, NodeId, Op, UnaryOp, Val};
 use crate::sema::prim::{self, PrimCtx, Scalar};
 use crate::sema::sym::{Assignment, Num, Proof};
 use crate::syntax::ast::{self, BinOp, Dim, ParamKind, PrimStmt};
@@ -191,7 +191,8 @@ impl<'a> Elab<'a, '_> {
         }
         let site = self.fresh_site(&p.name.name);
         let (training, shared) = (self.training(), self.sharing);
-        let ctx = PrimCtx { site: &site, label: &site, training, shared, call: span };
+        let ctx =
+            PrimCtx { site: &site, label: &site, training, shared, call: span, known: Some(&self.program.instances) };
         match prim::instantiate(p, &nodes, &scalars, self.graph(), &ctx) {
             Ok(out) => Ok(out),
             Err(d) => self.fail(d),
@@ -392,7 +393,7 @@ impl<'a> Elab<'a, '_> {
             if !present.is_empty() {
                 let nodes: Vec<NodeId> = present.iter().map(|t| self.node_of(t)).collect();
                 let first = self.graph().node(nodes[0]).clone();
-                let at: Vec<Index> = (0..rank).map(Index::var).collect();
+                let at = At::identity(rank);
                 let mut body: Vec<Op> = nodes.iter().map(|&n| Op::Read(n, at.clone())).collect();
                 let mut sum = Val(0);
                 for i in 1..nodes.len() {
@@ -513,7 +514,7 @@ impl<'a> Elab<'a, '_> {
                 Some(self.push_elementwise(
                     shape,
                     node.example.filter(|&e| e as usize != axis),
-                    vec![Op::Read(source, at)],
+                    vec![Op::Read(source, at.into())],
                 ))
             } else {
                 None
@@ -536,7 +537,7 @@ impl<'a> Elab<'a, '_> {
             let mut at: Vec<Index> = (0..shape.len()).map(Index::var).collect();
             at.insert(1, Index::constant(t as i64));
             let example = node.example.filter(|&e| e == 0);
-            let id = self.push_elementwise(shape, example, vec![Op::Read(source, at)]);
+            let id = self.push_elementwise(shape, example, vec![Op::Read(source, at.into())]);
             self.graph().nodes[id.0 as usize].dtype = node.dtype;
             id
         });
@@ -579,7 +580,7 @@ impl<'a> Elab<'a, '_> {
                     Value::Tensor(t) => {
                         let n = self.node_of(t);
                         let node = self.graph().node(n).clone();
-                        body.push(Op::Read(n, (0..node.shape.len()).map(Index::var).collect()));
+                        body.push(Op::Read(n, At::identity(node.shape.len())));
                         first.get_or_insert(node);
                     }
                     Value::Num(c) => body.push(Op::Const(c.as_f64().unwrap_or(0.0))),

@@ -335,7 +335,7 @@ fn two_uses_of_a_site_draw_apart_and_chain_their_statistics() {
         example: Some(0),
         label: String::new(),
     });
-    let ctx = PrimCtx { site: "s", label: "s", training: true, shared: true, call: Span::default() };
+    let ctx = PrimCtx { site: "s", label: "s", training: true, shared: true, call: Span::default(), known: None };
     for _ in 0..2 {
         instantiate(&op("dropout"), &[x], &BTreeMap::new(), &mut g, &ctx).unwrap();
     }
