@@ -97,8 +97,7 @@ impl Ready {
         let feed = Feed {
             data: self.data.iter().map(|(n, t)| (n.as_str(), t)).collect(),
             knobs: KNOBS.to_vec(),
-            seed: 0,
-            step: 0,
+            ..Feed::default()
         };
         self.program.run(&feed, self.memory.as_mut()).expect("it runs");
     }

@@ -32,7 +32,7 @@
 //! | `sema` | files and names, symbolic numbers and proofs over them, primitives from equations to nodes | base, diag, graph, syntax | |
 //! | `algo` | algorithms as programs over typed memory: instructions from primitives, execution in lockstep, tasks | base, diag, graph, sema, syntax | |
 //! | `space` | decisions, candidates, elaboration into graphs, counting, sampling, edits | algo, base, diag, graph, sema, syntax | stacker, num_bigint |
-//! | `exec` | executors: `reference` (slow, obviously right), `cpu` (kernels, compiled) | base, graph | cranelift, ndarray |
+//! | `exec` | executors: `reference` (slow, obviously right), `cpu` and `cuda` (kernels, compiled) | base, graph | cranelift, cudarc, ndarray |
 //! | `data` | data sets, splits, normalization, augmentation, tables of results | base, diag | flate2, csv, ndarray_npy, image |
 //! | `store` | runs and trials in a SQLite file | diag | rusqlite |
 //! | `learn` | models: building, training steps, inherited weights, costs | base, data, diag, exec, graph, sema, space | |

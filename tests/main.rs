@@ -1,6 +1,7 @@
 //! The integration tests, in one binary.
 
 mod cli;
+mod cuda;
 mod docs;
 mod editors;
 mod fuzz;

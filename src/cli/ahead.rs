@@ -4,7 +4,6 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::exec::cpu::Cpu;
 use crate::exec::{ExecError, Executor, Feed, Memory, Program, Tensor};
 use crate::graph::Graph;
 use crate::learn::cost;
@@ -13,27 +12,27 @@ use crate::search::run::children;
 use crate::search::setup::Search;
 use crate::space::decision::Candidate;
 
-/// Compiles like [`Cpu`]; its programs return zeros.
+/// Compiles like another executor; its programs return zeros.
 pub struct Ahead {
-    cpu: Arc<Cpu>,
+    inner: Arc<dyn Executor>,
     scratch: AtomicU64,
     programs: AtomicU64,
     training: Mutex<Option<Graph>>,
 }
 
 impl Ahead {
-    fn new(cpu: Arc<Cpu>) -> Self {
-        Self { cpu, scratch: AtomicU64::new(0), programs: AtomicU64::new(0), training: Mutex::new(None) }
+    fn new(inner: Arc<dyn Executor>) -> Self {
+        Self { inner, scratch: AtomicU64::new(0), programs: AtomicU64::new(0), training: Mutex::new(None) }
     }
 }
 
 impl Executor for Ahead {
     fn name(&self) -> &'static str {
-        "cpu"
+        self.inner.name()
     }
 
     fn compile(&self, graph: &Graph) -> Result<Box<dyn Program>, ExecError> {
-        let program = self.cpu.compile(graph)?;
+        let program = self.inner.compile(graph)?;
         self.scratch.fetch_max(program.scratch_bytes(), Ordering::Relaxed);
         self.programs.fetch_add(1, Ordering::Relaxed);
         let mut training = self.training.lock().unwrap_or_else(PoisonError::into_inner);
@@ -48,11 +47,11 @@ impl Executor for Ahead {
     }
 
     fn memory(&self) -> Box<dyn Memory> {
-        self.cpu.memory()
+        self.inner.memory()
     }
 
     fn limit(&self) -> Option<u64> {
-        self.cpu.limit()
+        self.inner.limit()
     }
 }
 
@@ -115,9 +114,9 @@ pub struct Needs {
 }
 
 /// Compiles what the evaluation of a candidate needs. The error is a sentence.
-pub fn compile(search: &Arc<Search>, cpu: &Arc<Cpu>, c: &Candidate) -> Result<Needs, String> {
+pub fn compile<E: Executor + 'static>(search: &Arc<Search>, inner: &Arc<E>, c: &Candidate) -> Result<Needs, String> {
     let forward = crate::learn::step::forward(&search.space, c, 1).map_err(|d| d.message)?;
-    let exec = Arc::new(Ahead::new(cpu.clone()));
+    let exec = Arc::new(Ahead::new(inner.clone()));
     exec.compile(&forward).map_err(|e| e.to_string())?;
     let children = children(search, exec.clone());
     let job = Job::new(c.to_json().to_string(), c.genotype_key());

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::ahead::{self, Needs};
 use super::load;
 use super::term::{self, Outcome, Terminal, Trouble, say};
-use super::{BuildArgs, ERRORS, OK, check, emit, profile};
+use super::{BuildArgs, ERRORS, OK, check, emit, gpu, profile};
 use crate::base::rng::Stream;
 use crate::diag::{Diagnostic, codes};
 use crate::exec::cpu::Cpu;
@@ -47,7 +47,7 @@ pub fn cores() -> usize {
 }
 
 /// All candidates if there are at most `all`, else a sample of about `some` in which every option occurs.
-fn candidates(space: &Space, all: usize, some: usize, seed: u64) -> Result<(Vec<Candidate>, bool), Diagnostic> {
+pub fn candidates(space: &Space, all: usize, some: usize, seed: u64) -> Result<(Vec<Candidate>, bool), Diagnostic> {
     let countable = space.size().is_some_and(|s| {
         s.real == 0
             && match &s.discrete {
@@ -190,6 +190,10 @@ pub fn command(term: &Terminal, args: &BuildArgs) -> Outcome {
     if let Some(stage) = args.emit {
         return emit::command(term, &search, stage, args);
     }
+    if args.target == super::BuildTarget::Cuda {
+        let out = gpu::build(term, &search, &file, args);
+        return out.map_err(|t| Trouble { sources: Arc::new(sources.clone()), ..t });
+    }
     build(term, &search, &file, args).map_err(|t| Trouble { sources: Arc::new(sources.clone()), ..t })
 }
 
@@ -302,7 +306,7 @@ fn measure(
 }
 
 /// `digits.build` for `digits.nas`, in the current folder.
-fn default_folder(file: &Path) -> PathBuf {
+pub fn default_folder(file: &Path) -> PathBuf {
     let stem = file.file_stem().map_or_else(|| "nas".into(), |s| s.to_string_lossy().into_owned());
     PathBuf::from(format!("{stem}.build"))
 }

@@ -96,7 +96,7 @@ pub fn command(term: &Terminal, search: &Arc<Search>, stage: Stage, args: &Build
     match stage {
         Stage::Ast => term.out(&ast(&search.program)),
         Stage::Hir => term.out(&hir(search)),
-        Stage::Graph | Stage::Plan | Stage::Clif => {
+        Stage::Graph | Stage::Plan | Stage::Clif | Stage::Cuda => {
             let c = candidate(search, args).map_err(sources)?;
             let cpu = executor(search, 1);
             let failed = |m: String| Diagnostic::unplaced(&codes::BUILD_FAILED, m);
@@ -106,6 +106,7 @@ pub fn command(term: &Terminal, search: &Arc<Search>, stage: Stage, args: &Build
             term.out(&match stage {
                 Stage::Plan => cpu.compile(&graph).map_err(failed)?.describe(),
                 Stage::Clif => cpu.clif(&graph).map_err(failed)?,
+                Stage::Cuda => super::gpu::source(&graph, search, args).map_err(failed)?,
                 Stage::Ast | Stage::Hir | Stage::Graph => {
                     format!("// {}\n{}", c.to_json(), crate::graph::text::print(&graph))
                 }

@@ -3,9 +3,11 @@
 mod ahead;
 mod build;
 mod check;
+mod doctor;
 mod emit;
 mod explain;
 mod fmt;
+mod gpu;
 mod init;
 mod load;
 mod lsp;
@@ -84,6 +86,7 @@ Examples:
 Examples:
   nasc build digits.nas                     compiles, prints a summary, writes digits.build/
   nasc build digits.nas --emit graph        the training step of a random candidate as text
+  nasc build digits.nas --target cuda --arch sm_90
   nasc build digits.nas --emit clif --candidate '{\"cell.edge(0,1).op\": \"none\", ..}'
 
 Every candidate is compiled where there are at most as many as `--exhaustive` says, else a sample in which every option
@@ -146,6 +149,11 @@ Examples:
         /// The code, such as E0401; without one, all are listed.
         code: Option<String>,
     },
+    /// Say what this machine has: processor, GPUs, drivers, compilers, caches.
+    #[command(after_help = "\
+Examples:
+  nasc doctor          what is there, what is missing, and how to get it")]
+    Doctor,
     /// Make a folder with a small search that runs as it is.
     #[command(after_help = "\
 Examples:
@@ -191,6 +199,24 @@ enum Stage {
     Plan,
     /// Its kernels in Cranelift's intermediate language.
     Clif,
+    /// Its kernels for a GPU, in CUDA C.
+    Cuda,
+}
+
+/// What kernels are compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum BuildTarget {
+    /// This machine's processor.
+    Cpu,
+    /// GPUs of NVIDIA; needs no GPU, and NVRTC only to go beyond CUDA C.
+    Cuda,
+}
+
+/// `sm_90`
+fn parse_arch(s: &str) -> Result<u32, String> {
+    let wrong = || "an architecture is written like sm_80 or sm_90; the oldest is sm_70".to_string();
+    let n: u32 = s.strip_prefix("sm_").unwrap_or(s).parse().map_err(|_| wrong())?;
+    if (70..1000).contains(&n) { Ok(n) } else { Err(wrong()) }
 }
 
 #[derive(Args, Debug)]
@@ -222,8 +248,14 @@ struct BuildArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     /// Measure the training step of the largest compiled candidate, kernel by kernel.
-    #[arg(long, conflicts_with = "emit")]
+    #[arg(long, conflicts_with_all = ["emit", "target"])]
     timings: bool,
+    /// Compile for this instead.
+    #[arg(long, value_enum, value_name = "TARGET", default_value_t = BuildTarget::Cpu)]
+    target: BuildTarget,
+    /// The GPUs' architecture; that of the GPU here, or sm_80, if not given.
+    #[arg(long, value_name = "ARCH", value_parser = parse_arch)]
+    arch: Option<u32>,
 }
 
 #[derive(Args, Debug)]
@@ -367,6 +399,7 @@ pub fn main() -> ExitCode {
         Command::Fmt(a) => Ok(fmt::command(&term, a)),
         Command::Lsp { stdio: _ } => lsp::command(),
         Command::Explain { code } => explain::command(&term, code.as_deref()),
+        Command::Doctor => Ok(doctor::command(&term)),
         Command::New { name } => init::command(&term, name),
         Command::Completions { shell } => {
             let mut text = Vec::new();
@@ -403,6 +436,12 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn architectures() {
+        assert_eq!((parse_arch("sm_90"), parse_arch("80")), (Ok(90), Ok(80)));
+        assert!(parse_arch("sm_60").is_err() && parse_arch("sm_x").is_err());
     }
 
     #[test]

@@ -165,6 +165,7 @@ codes! {
     UNKNOWN_CODE = "E1105", "no such code";
     NO_TRIAL = "E1106", "no such trial";
     BUILD_FAILED = "E1107", "candidates that cannot be trained";
+    NO_GPU = "E1108", "no GPU that can be used";
     UNUSED_DECISION = "W0504", "a decision that changes nothing";
     TIED_USES = "W0505", "one operation applied several times";
     UNUSED_NAME = "W0506", "a name that nothing uses";

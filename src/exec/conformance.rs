@@ -80,7 +80,7 @@ fn run(executor: &dyn Executor, case: &Case) -> Result<Vec<(String, Tensor)>, su
     let data: Vec<(&str, &Tensor)> = case.data.iter().map(|(n, t)| (n.as_str(), t)).collect();
     let mut out = Vec::new();
     for step in 0..case.steps {
-        let feed = Feed { data: data.clone(), knobs: Vec::new(), seed: 11, step };
+        let feed = Feed { data: data.clone(), seed: 11, step, ..Feed::default() };
         let results = program.run(&feed, memory.as_mut())?;
         out.extend(g.outputs.iter().zip(results).map(|((name, _), t)| (format!("{name} at step {step}"), t)));
     }

@@ -6,6 +6,7 @@
 #[cfg(test)]
 pub mod conformance;
 pub mod cpu;
+pub mod cuda;
 pub mod profile;
 pub mod reference;
 
@@ -81,6 +82,8 @@ pub enum ExecError {
     },
     /// An input was not given, or has another shape or type.
     Input(String),
+    /// The device or its driver failed, or is not what is needed; a sentence that says what to do.
+    Device(String),
     /// The executor itself failed: a defect of the compiler, or of the machine.
     Internal(String),
 }
@@ -91,7 +94,7 @@ impl std::fmt::Display for ExecError {
             ExecError::Memory { needed, limit } => {
                 write!(f, "needs {} of memory, but one child may use {}", bytes(*needed), bytes(*limit))
             }
-            ExecError::Input(s) => write!(f, "{s}"),
+            ExecError::Input(s) | ExecError::Device(s) => write!(f, "{s}"),
             ExecError::Internal(s) => write!(f, "internal error of the executor: {s}"),
         }
     }
@@ -150,7 +153,12 @@ pub struct Feed<'a> {
     pub seed: u64,
     /// For `Kind::Random`: the number of the training step.
     pub step: u64,
+    /// The data is what [`Program::run_ahead`] was given for this run.
+    pub staged: bool,
 }
+
+/// Values of `Role::Data` inputs by name.
+pub type Batch = Vec<(String, Tensor)>;
 
 /// What one launch of a program took, summed over its runs.
 #[derive(Clone, Debug, PartialEq)]
@@ -177,6 +185,18 @@ pub trait Program: Send {
     /// Runs it once. `Role::Param` and `Role::State` inputs are found in (and updates written to) `memory`, which
     /// must hold them. Returns the graph's outputs in order.
     fn run(&mut self, feed: &Feed, memory: &mut dyn Memory) -> Result<Vec<Tensor>, ExecError>;
+    /// As [`Program::run`]; while it computes, `next` is called for the data of the next run, which is brought to where
+    /// that will read it. Gives the data back; the next run's feed has it, and says [`Feed::staged`]. No data means that
+    /// no run follows.
+    fn run_ahead(
+        &mut self,
+        feed: &Feed,
+        memory: &mut dyn Memory,
+        next: &mut dyn FnMut() -> Batch,
+    ) -> Result<(Vec<Tensor>, Batch), ExecError> {
+        let outputs = self.run(feed, memory)?;
+        Ok((outputs, next()))
+    }
     /// Bytes that a run needs beyond the persistent tensors.
     fn scratch_bytes(&self) -> u64;
     /// How the graph was compiled: kernels, buffers, launches (for `nasc build --emit plan`).

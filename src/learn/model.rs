@@ -285,19 +285,27 @@ impl Model {
         let batches = pass.part.training(recipe.batch, self.seed, epoch);
         let augmented = (!pass.augment.is_none()).then(|| pass.augment.epoch(self.seed, epoch));
         let (mut total, mut count) = (0.0, 0);
-        for idx in &batches {
+        let batch = |i: usize| {
+            let Some(idx) = batches.get(i) else { return Vec::new() };
+            let mut tensors = inputs_of(&c.inputs, pass.part, idx, augmented);
+            tensors.push((TARGET.to_string(), target_of(&self.learner.target, pass.part, idx)));
+            tensors
+        };
+        let mut tensors = batch(0);
+        for i in 0..batches.len() {
             if (pass.cancelled)() {
                 return Err(Trouble::Cancelled);
             }
-            let mut tensors = inputs_of(&c.inputs, pass.part, idx, augmented);
-            tensors.push((TARGET.to_string(), target_of(&self.learner.target, pass.part, idx)));
             let feed = Feed {
                 data: tensors.iter().map(|(n, t)| (n.as_str(), t)).collect(),
                 knobs: knobs.iter().map(|(n, v)| (n.as_str(), *v)).collect(),
                 seed: self.seed,
                 step: self.step,
+                staged: i > 0,
             };
-            let out = c.program.run(&feed, self.memory.as_mut())?;
+            let (out, next) = c.program.run_ahead(&feed, self.memory.as_mut(), &mut || batch(i + 1))?;
+            drop(feed);
+            tensors = next;
             self.step += 1;
             let loss = f64::from(out[0].floats()[0]);
             if !loss.is_finite() {
@@ -333,9 +341,9 @@ impl Model {
             let tensors = inputs_of(&c.inputs, part, &idx, None);
             let feed = Feed {
                 data: tensors.iter().map(|(n, t)| (n.as_str(), t)).collect(),
-                knobs: Vec::new(),
                 seed: self.seed,
                 step: self.step,
+                ..Feed::default()
             };
             let out = c.program.run(&feed, self.memory.as_mut())?;
             all.extend_from_slice(&out[0].floats()[..chunk.len() * row]);
@@ -352,8 +360,7 @@ impl Model {
         self.compile(&key, |m| step::metric(&m.learner.space, metric, &m.learner.target, &shape))?;
         let Some(c) = self.programs.get_mut(&key) else { return Ok(0.0) };
         let target = target_of(&self.learner.target, part, part.indices());
-        let feed =
-            Feed { data: vec![("output", &output), (TARGET, &target)], knobs: Vec::new(), seed: self.seed, step: 0 };
+        let feed = Feed { data: vec![("output", &output), (TARGET, &target)], seed: self.seed, ..Feed::default() };
         let out = c.program.run(&feed, self.memory.as_mut())?;
         Ok(f64::from(out[0].floats()[0]))
     }
@@ -386,12 +393,8 @@ impl Model {
                 (n.clone(), t)
             })
             .collect();
-        let feed = Feed {
-            data: tensors.iter().map(|(n, t)| (n.as_str(), t)).collect(),
-            knobs: Vec::new(),
-            seed: self.seed,
-            step: 0,
-        };
+        let feed =
+            Feed { data: tensors.iter().map(|(n, t)| (n.as_str(), t)).collect(), seed: self.seed, ..Feed::default() };
         let mut times = Vec::new();
         for i in 0..18 {
             let begun = Instant::now();

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod engine;
+pub mod hardware;
 pub mod lang;
 pub mod run;
 pub mod setup;

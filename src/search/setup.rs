@@ -20,12 +20,25 @@ use crate::space::{DataShape, InputShape, Space, has_choice};
 use crate::syntax::ast::{self, Expr, ExprKind, ItemKind, Unit};
 
 use super::engine::Budget;
+use super::hardware::{self, Hardware};
 use super::lang::env::{module_of, scope_of};
 use super::lang::{self, Env, Item, Type, Value};
 
 /// The fields of a `search` block.
-pub const FIELDS: &[&str] =
-    &["data", "space", "evaluate", "strategy", "objective", "budget", "workers", "seed", "deterministic", "memory"];
+pub const FIELDS: &[&str] = &[
+    "data",
+    "space",
+    "evaluate",
+    "strategy",
+    "objective",
+    "budget",
+    "workers",
+    "seed",
+    "deterministic",
+    "memory",
+    "executor",
+    "precision",
+];
 
 /// The kinds of budget.
 const BUDGETS: &[&str] = &["trials", "seconds", "minutes", "hours", "days", "simulated", "epochs"];
@@ -66,6 +79,8 @@ pub struct Search {
     pub deterministic: bool,
     /// Most bytes that one child may use.
     pub memory: Option<u64>,
+    /// What children are trained on.
+    pub hardware: Hardware,
     /// The configuration as stored with the run.
     pub config: Json,
 }
@@ -153,6 +168,7 @@ impl Search {
         });
         let deterministic = field("deterministic").and_then(|e| r.boolean(e)).unwrap_or(false);
         let memory = field("memory").and_then(|e| r.bytes(e));
+        let hardware = hardware::read(field("executor"), field("precision"), &mut r.errors);
         let mut budget = field("budget").map(|e| r.budget(e)).unwrap_or_default();
         if overrides.trials.is_some() || overrides.seconds.is_some() {
             budget = Budget { trials: overrides.trials, seconds: overrides.seconds, ..Budget::default() };
@@ -234,6 +250,7 @@ impl Search {
             seed,
             deterministic,
             memory,
+            hardware,
             config,
             env: env.clone(),
         };

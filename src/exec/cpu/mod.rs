@@ -13,17 +13,17 @@ mod contract;
 mod isa;
 mod kernels;
 mod lanes;
-mod layout;
+pub(in crate::exec) mod layout;
 mod math;
 mod memory;
 #[cfg(test)]
 #[allow(clippy::float_cmp, clippy::match_same_arms, reason = "a table of meanings")]
 mod naive;
-mod nest;
+pub(in crate::exec) mod nest;
 mod parts;
-mod plan;
+pub(in crate::exec) mod plan;
 mod point;
-mod schedule;
+pub(in crate::exec) mod schedule;
 #[cfg(test)]
 mod speed;
 mod team;
@@ -45,7 +45,7 @@ use self::cache::{Cache, Kernel};
 use self::isa::Isa;
 use self::layout::{Aligned, Layout, ROW};
 use self::nest::{Fold, Nest};
-use self::schedule::{Home, Work, schedule};
+use self::schedule::{Home, Target, Work, schedule};
 use self::team::{Job, Pieces, Share, Team};
 use crate::exec::{ExecError, Executor, Feed, Memory, Program, Timing};
 use crate::graph::ir::{draw, mix};
@@ -89,7 +89,7 @@ impl Cpu {
     /// The Cranelift code of all kernels of a graph, in the order of their launches (for `nasc build --emit clif`).
     pub fn clif(&self, graph: &Graph) -> Result<String, ExecError> {
         let mut text = String::new();
-        for l in schedule(graph, self.team.threads)?.launches {
+        for l in schedule(graph, Target::Lanes(self.team.threads))?.launches {
             if let Work::Nest(nest) = &l.work {
                 let code = cache::clif(nest).map_err(ExecError::Internal)?;
                 let _ = writeln!(text, "; {}\n{code}", l.label);
@@ -186,7 +186,7 @@ impl CpuProgram {
     fn new(graph: &Graph, cpu: &Cpu) -> Result<Self, ExecError> {
         let Cpu { cache, limit, team } = cpu;
         let threads = team.threads;
-        let mut schedule = schedule(graph, threads)?;
+        let mut schedule = schedule(graph, Target::Lanes(threads))?;
         let mut calls = Vec::with_capacity(schedule.launches.len());
         let mut bytes = Vec::with_capacity(schedule.launches.len());
         for l in schedule.launches {

@@ -209,6 +209,7 @@ pub struct Builder<'a, F: FnMut(NodeId) -> Source<'a>> {
     stores: Vec<(usize, u32)>,
     padded: Option<usize>,
     limits: Vec<i64>,
+    lanes: bool,
 }
 
 impl<'a, F: FnMut(NodeId) -> Source<'a>> Builder<'a, F> {
@@ -225,7 +226,15 @@ impl<'a, F: FnMut(NodeId) -> Source<'a>> Builder<'a, F> {
             stores: Vec::new(),
             padded: None,
             limits: Vec::new(),
+            lanes: true,
         }
+    }
+
+    /// Without a loop of vectors: each point of the output loops is a thread of a GPU.
+    #[must_use]
+    pub fn for_threads(mut self) -> Self {
+        self.lanes = false;
+        self
     }
 
     /// Restricts the points of the reduction.
@@ -385,11 +394,15 @@ impl<'a, F: FnMut(NodeId) -> Source<'a>> Builder<'a, F> {
 
     /// Orders, merges and vectorizes the loops.
     pub fn finish(mut self, mut fold: Fold) -> Nest {
+        if !self.lanes {
+            // Padding is left alone, and rows without a gap are as good as one long row.
+            self.padded = None;
+        }
         // Before vectors are chosen: three short axes may make a long one.
         let mut outputs = self.outputs;
         self.merge(&mut outputs, &mut None, &mut fold);
         self.outputs = outputs;
-        let vector = self.choose_vector(&fold);
+        let vector = if self.lanes { self.choose_vector(&fold) } else { None };
         if let (Some(v), Some(p)) = (vector, self.padded)
             && v == p
         {

@@ -6,6 +6,7 @@
 
 mod lower;
 mod remember;
+mod threads;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use super::parts::Block;
 use super::windows::Window;
 use crate::exec::ExecError;
 use crate::graph::{DType, Equation, Graph, Index, Kind, NodeId, Op, Role};
+
+pub use lower::lower_copy;
 
 /// An index into [`Schedule::buffers`].
 pub type BufferId = usize;
@@ -126,8 +129,18 @@ pub(super) enum Step {
     },
 }
 
+/// What the loops are made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// Vectors of so many cores; sums of products and windows have kernels of their own.
+    Lanes(usize),
+    /// Threads of a GPU; every launch is a nest, of which the code generator sees what it is.
+    Threads,
+}
+
 pub(super) struct Scheduler<'a> {
     pub(super) graph: &'a Graph,
+    target: Target,
     live: Vec<bool>,
     pub(super) steps: Vec<Step>,
     /// The step that computes a node; none for inputs, and that of its source for a view.
@@ -150,11 +163,12 @@ const GROUP_OPS: usize = 48;
 /// How far back a group may be that an equation joins.
 const REACH: usize = 24;
 
-/// Schedules a verified graph for so many threads.
-pub fn schedule(graph: &Graph, threads: usize) -> Result<Schedule, ExecError> {
+/// Schedules a verified graph.
+pub fn schedule(graph: &Graph, target: Target) -> Result<Schedule, ExecError> {
     let n = graph.nodes.len();
     let mut s = Scheduler {
         graph,
+        target,
         live: live(graph),
         steps: Vec::new(),
         step_of: vec![None; n],
@@ -179,7 +193,7 @@ pub fn schedule(graph: &Graph, threads: usize) -> Result<Schedule, ExecError> {
         s.add(id);
     }
     s.updates();
-    let blocks = s.blocks(threads);
+    let blocks = if let Target::Lanes(cores) = target { s.blocks(cores) } else { Vec::new() };
     let needed = s.needed();
     let uses = s.uses(&needed);
     s.reuse(&uses, &blocks);

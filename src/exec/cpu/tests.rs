@@ -162,7 +162,7 @@ pub fn agree_with(cpu: &Cpu, g: &Graph, values: &BTreeMap<String, Tensor>, toler
                 _ => m.set(&i.name, &values[&i.name]),
             }
         }
-        let feed = Feed { data, knobs: vec![], seed: 7, step: 3 };
+        let feed = Feed { data, seed: 7, step: 3, ..Feed::default() };
         let outs = p.run(&feed, m.as_mut()).unwrap();
         let given = values.iter().map(|(k, t)| (k.clone(), wide(t))).collect();
         let naive = Naive::run(g, &given, 7, 3);

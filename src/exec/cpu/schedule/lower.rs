@@ -7,7 +7,9 @@ use super::super::layout::Layout;
 use super::super::nest::{Builder, Fold, Source};
 use super::super::parts::{self, Block};
 use super::super::windows::{self, Window};
-use super::{Buffer, BufferId, Home, Launch, Place, Schedule, Scheduler, Step, Work, elementwise, slot};
+use super::{
+    Buffer, BufferId, Home, Launch, Place, Schedule, Scheduler, Step, Target, Work, elementwise, slot, threads,
+};
 use crate::exec::ExecError;
 use crate::graph::{At, BinaryOp, DType, Equation, Guard, Index, Kind, NodeId, Op, ReduceOp};
 
@@ -96,7 +98,7 @@ impl Scheduler<'_> {
             }
             Step::Node(id) => self.remember(&[*id], &[], launches, |launches| self.lower_node(*id, launches)),
             Step::Copy { from, to, label } => {
-                launches.push(lower_copy(from, to, label));
+                launches.push(lower_copy(self.target, from, to, label));
                 Ok(())
             }
         }
@@ -108,10 +110,11 @@ impl Scheduler<'_> {
         outputs: usize,
         slots: &'b mut Vec<BufferId>,
     ) -> Builder<'b, impl FnMut(NodeId) -> Source<'b>> {
-        Builder::new(extents, outputs, move |t| {
+        let b = Builder::new(extents, outputs, move |t| {
             let (buffer, layout) = self.place(t);
             Source { layout, dtype: self.graph.node(t).dtype, slot: slot(slots, *buffer) }
-        })
+        });
+        if self.target == Target::Threads { b.for_threads() } else { b }
     }
 
     fn lower_group(&self, members: &[NodeId], stored: &[NodeId]) -> Launch {
@@ -193,7 +196,8 @@ impl Scheduler<'_> {
                     (Kind::Arg(_), _) => return Err(ExecError::Internal(format!("{id} is an index of no maximum"))),
                     (_, op) => Fold::Reduce(op),
                 };
-                if fold == Fold::Reduce(ReduceOp::Sum)
+                if self.target != Target::Threads
+                    && fold == Fold::Reduce(ReduceOp::Sum)
                     && let Some(launch) = self.contraction(id, e)
                 {
                     launches.push(launch);
@@ -202,7 +206,8 @@ impl Scheduler<'_> {
                 let found = Window::recognize(e, matches!(node.kind, Kind::Arg(_)), &layout.shape, layout, |t| {
                     &self.place(t).1
                 });
-                if let Some((window, reads)) = found
+                if self.target != Target::Threads
+                    && let Some((window, reads)) = found
                     && self.types_fit(&window, id, &reads)
                 {
                     let slots = std::iter::once(*buffer).chain(reads.iter().map(|&t| self.place(t).0)).collect();
@@ -220,7 +225,11 @@ impl Scheduler<'_> {
             Kind::Scatter(s) => {
                 launches.push(Launch::new(Work::Zero, vec![*buffer], label.clone()));
                 let mut slots = vec![*buffer];
-                let mut b = self.builder(s.extents.clone(), 0, &mut slots);
+                let (s, parallel) = match self.target {
+                    Target::Lanes(_) => (s.clone(), 0),
+                    Target::Threads => threads::apart(s),
+                };
+                let mut b = self.builder(s.extents.clone(), parallel, &mut slots);
                 let mut guards = s.guards.clone();
                 guards.extend(s.target.iter().zip(&node.shape).map(|(i, n)| Guard::InRange(i.clone(), *n)));
                 for g in &guards {
@@ -278,11 +287,13 @@ impl Scheduler<'_> {
     }
 }
 
-fn lower_copy(from: &(BufferId, Arc<Layout>, DType), to: &Place, label: &str) -> Launch {
+/// A launch that copies a tensor to another place of the same shape.
+pub fn lower_copy(target: Target, from: &(BufferId, Arc<Layout>, DType), to: &Place, label: &str) -> Launch {
     let shape = &to.1.shape;
     let at = At::identity(shape.len());
     let slots = vec![to.0, from.0];
-    let mut b = Builder::new(shape.clone(), shape.len(), |_| Source { layout: &from.1, dtype: from.2, slot: 1 });
+    let b = Builder::new(shape.clone(), shape.len(), |_| Source { layout: &from.1, dtype: from.2, slot: 1 });
+    let mut b = if target == Target::Threads { b.for_threads() } else { b };
     let value = b.append(&[Op::Read(NodeId(0), at.clone())], &[], &|_| None);
     b.store(0, &to.1, from.2, &at, 0, value);
     let nest = b.finish(Fold::None);

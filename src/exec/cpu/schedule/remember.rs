@@ -17,7 +17,7 @@ thread_local! {
 }
 
 impl Scheduler<'_> {
-    /// Lowers a step, or finds how one like it was lowered. That depends on the nodes that it computes, on which of them
+    /// Lowers a step, or finds how one like it was lowered. That depends on the target, the nodes that it computes, on which of them
     /// are stored, and of them and all that they read on types, layouts and which of them share a buffer; on nothing else.
     pub(super) fn remember(
         &self,
@@ -28,7 +28,7 @@ impl Scheduler<'_> {
     ) -> Result<(), ExecError> {
         let (mut key, mut met, mut buffers) = (Mixer::default(), members.to_vec(), Vec::new());
         let mut plain = true;
-        stored.len().hash(&mut key);
+        (self.target, stored.len()).hash(&mut key);
         for m in members {
             stored.contains(m).hash(&mut key);
             plain &= structure(self.graph.node(*m), &mut key, &mut |x| number(&mut met, x));
