@@ -88,6 +88,23 @@ fn tree_sitter_has_every_word() {
     assert_eq!(missing, Vec::<&str>::new());
 }
 
+/// Zed knows fewer kinds of colour.
+#[test]
+fn zed_has_the_colours_of_tree_sitter() {
+    let mut colours = read("tree-sitter-nas/queries/highlights.scm");
+    for (from, to) in [
+        ("@conditional", "@keyword"),
+        ("@repeat", "@keyword"),
+        ("@keyword.return", "@keyword"),
+        ("@parameter", "@variable.parameter"),
+        ("@function.call", "@function"),
+        ("@constant.builtin", "@constant"),
+    ] {
+        colours = colours.replace(&format!("{from}\n"), &format!("{to}\n"));
+    }
+    assert_eq!(read("zed/languages/nas/highlights.scm"), colours);
+}
+
 /// A snippet's text with what its places hold at first.
 fn expanded(body: &Json) -> String {
     let lines: Vec<&str> = match body {

@@ -5,4 +5,4 @@ pub mod memo;
 pub mod rng;
 pub mod span;
 
-pub use span::{FileId, Sources, Span};
+pub use span::{FileId, Source, Sources, Span};

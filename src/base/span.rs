@@ -1,6 +1,6 @@
 //! Source files and positions in them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A source file of one compilation: an index into [`Sources`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -37,6 +37,15 @@ pub struct Source {
     pub name: String,
     /// The whole text.
     pub text: Arc<str>,
+    starts: OnceLock<Vec<u32>>,
+}
+
+impl Source {
+    /// The first byte of every line.
+    pub fn line_starts(&self) -> &[u32] {
+        let starts = || std::iter::once(0).chain(self.text.match_indices('\n').map(|(i, _)| i as u32 + 1)).collect();
+        self.starts.get_or_init(starts)
+    }
 }
 
 /// All source files of one compilation.
@@ -48,7 +57,7 @@ pub struct Sources {
 impl Sources {
     /// Adds a file and returns its id.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<Arc<str>>) -> FileId {
-        self.files.push(Source { name: name.into(), text: text.into() });
+        self.files.push(Source { name: name.into(), text: text.into(), starts: OnceLock::new() });
         FileId(self.files.len() as u32 - 1)
     }
 
@@ -69,10 +78,10 @@ impl Sources {
 
     /// Line and column of a byte, both counted from 1, columns in characters.
     pub fn line_col(&self, file: FileId, byte: u32) -> (usize, usize) {
-        let text = &self.get(file).text;
-        let upto = &text[..(byte as usize).min(text.len())];
-        let line = upto.bytes().filter(|&b| b == b'\n').count() + 1;
-        let col = upto.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1;
-        (line, col)
+        let source = self.get(file);
+        let byte = (byte as usize).min(source.text.len());
+        let line = source.line_starts().partition_point(|&s| s as usize <= byte);
+        let start = source.line_starts()[line - 1] as usize;
+        (line, source.text[start..byte].chars().count() + 1)
     }
 }

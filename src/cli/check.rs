@@ -14,7 +14,7 @@ use crate::space::Space;
 
 /// Checks a loaded file: all of its searches, spaces and programs.
 pub fn check(loaded: &Loaded, overrides: &Overrides) -> Checked {
-    crate::search::check::check(&loaded.program, loaded.diagnostics.clone(), &loaded.base, overrides)
+    crate::search::check::check(&loaded.program, &loaded.diagnostics, &loaded.base, overrides)
 }
 
 /// The decisions of a space as a table.

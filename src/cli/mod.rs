@@ -109,7 +109,8 @@ nothing that was finished is lost then, either.")]
     #[command(after_help = "\
 Examples:
   nasc sample digits.nas                 five candidates
-  nasc sample digits.nas -n 1000 --seed 3 > candidates.jsonl")]
+  nasc sample digits.nas -n 1000 --seed 3 > candidates.jsonl
+  nasc sample digits.nas -n 1 --svg one.svg   the picture of one")]
     Sample(SampleArgs),
     /// Show a run: the best candidate, tables, curves, pictures.
     #[command(after_help = "\
@@ -313,6 +314,9 @@ struct SampleArgs {
     /// The search, if the file has several.
     #[arg(long, value_name = "NAME")]
     search: Option<String>,
+    /// Draw the last one's network and its cells; `-` writes the picture to standard output, and no JSON.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -553,12 +553,24 @@ pub(super) fn dead(g: &mut Graph, marks: &mut Marks) {
     if !live.contains(&false) {
         return;
     }
-    let mut old = 0;
-    rebuild(g, marks, 0, |_, node| {
+    // A dead node is read by dead nodes only, so any id will do.
+    let mut to = vec![NodeId(0); live.len()];
+    let (mut old, mut new) = (0, 0);
+    g.nodes.retain_mut(|node| {
         old += 1;
-        // A dead node is read by dead nodes only, so any id will do.
-        if live[old - 1] { Outcome::Same(node) } else { Outcome::Replaced(NodeId(0)) }
+        if live[old - 1] {
+            node.map_reads(&mut |x| to[x.0 as usize]);
+            to[old - 1] = NodeId(new);
+            new += 1;
+        }
+        live[old - 1]
     });
+    let mut alive = live.iter();
+    marks.open.retain(|_| *alive.next().expect("a mark for each node"));
+    g.outputs.iter_mut().for_each(|(_, id)| *id = to[id.0 as usize]);
+    for (input, value) in &mut g.updates {
+        (*input, *value) = (to[input.0 as usize], to[value.0 as usize]);
+    }
 }
 
 /// [`dead`] as a pass: what it removes leaves the others as they were.

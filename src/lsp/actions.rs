@@ -1,12 +1,12 @@
 //! Quick fixes: what diagnostics offer, missing `use`s, and names that nothing uses.
 
-use lsp_types::{CodeAction, CodeActionKind, Range, TextEdit, WorkspaceEdit};
+use gen_lsp_types::{CodeAction, CodeActionKind, Range, TextEdit, WorkspaceEdit};
 
 use super::analysis::Analysis;
 use super::checker::Report;
 use super::diagnostics::shown;
+use super::mend;
 use super::rename::rename;
-use super::uri;
 use super::world::World;
 use crate::base::FileId;
 use crate::diag::{Diagnostic, codes};
@@ -17,7 +17,7 @@ use crate::syntax::ast::{ItemKind, UseWhat};
 pub fn actions(world: &mut World, a: &Analysis, report: &Report, range: Range) -> Vec<CodeAction> {
     let mut out = Vec::new();
     let sources = &report.program.sources;
-    for d in &report.diagnostics {
+    for d in &report.facts.diagnostics {
         let Some(first) = d.labels.first().filter(|l| l.span.file == FileId(0)) else { continue };
         let at = world.range(sources, first.span);
         // A fix may stand elsewhere; it is offered at both places.
@@ -29,7 +29,7 @@ pub fn actions(world: &mut World, a: &Analysis, report: &Report, range: Range) -
         for (title, edits, preferred) in fixes(world, a, report, d) {
             out.push(CodeAction {
                 title,
-                kind: Some(CodeActionKind::QUICKFIX),
+                kind: Some(CodeActionKind::QuickFix),
                 diagnostics: Some(vec![shown(world, sources, d)]),
                 edit: Some(edits),
                 is_preferred: Some(preferred),
@@ -50,7 +50,7 @@ fn fixes(world: &mut World, a: &Analysis, report: &Report, d: &Diagnostic) -> Ve
         && let Some(l) = world.location(sources, f.span)
     {
         let edit = TextEdit { range: l.range, new_text: f.text.clone() };
-        out.push((f.title.clone(), edits([(l.uri.as_str().to_string(), vec![edit])]), true));
+        out.push((f.title.clone(), edits([(l.uri.0.clone(), vec![edit])]), true));
     }
     let Some(first) = d.labels.first() else { return out };
     if d.code == &codes::UNKNOWN_NAME {
@@ -58,6 +58,11 @@ fn fixes(world: &mut World, a: &Analysis, report: &Report, d: &Diagnostic) -> Ve
         let module = stdlib::module_of(name);
         if let Some((module, edit)) = module.and_then(|m| Some((m.clone(), import(a, &m, name)?))) {
             out.push((format!("use `{module}`"), edits([(own.clone(), vec![edit])]), d.fix.is_none()));
+        }
+    }
+    if d.code == &codes::MOTIF_DEPENDS || d.code == &codes::SHAPE {
+        for m in mend::mends(a, d) {
+            out.push((m.title, edits([(own.clone(), m.edits)]), m.preferred));
         }
     }
     if d.code == &codes::UNUSED_USE
@@ -75,8 +80,7 @@ fn fixes(world: &mut World, a: &Analysis, report: &Report, d: &Diagnostic) -> Ve
 }
 
 fn edits(all: impl IntoIterator<Item = (String, Vec<TextEdit>)>) -> WorkspaceEdit {
-    #[allow(clippy::mutable_key_type, reason = "the protocol's type has URIs as keys")]
-    let changes = all.into_iter().filter_map(|(u, e)| Some((uri::parse(&u)?, e))).collect();
+    let changes = all.into_iter().map(|(u, e)| (u.into(), e)).collect();
     WorkspaceEdit { changes: Some(changes), ..WorkspaceEdit::default() }
 }
 
@@ -96,19 +100,19 @@ pub fn import(a: &Analysis, module: &str, name: &str) -> Option<TextEdit> {
     };
     let uses = a.items().iter().rfind(|i| matches!(i.kind, ItemKind::Use(_)));
     let (line, text) = match uses {
-        Some(u) => (a.lines.line(u.span.end as usize) + 1, format!("use {path}\n")),
+        Some(u) => (a.lines().line(u.span.end as usize) + 1, format!("use {path}\n")),
         None => {
             // A comment that a blank line divides from what follows is about the file.
             let first = a.items().first().map_or(0, |i| i.span.start as usize);
-            let head = a.text()[..first].rfind("\n\n").map_or(0, |i| a.lines.line(i + 1) + 1);
+            let head = a.text()[..first].rfind("\n\n").map_or(0, |i| a.lines().line(i + 1) + 1);
             (head, format!("use {path}\n\n"))
         }
     };
-    let at = match a.lines.start(line) {
-        Some(_) => lsp_types::Position::new(line as u32, 0),
-        None => a.lines.position(a.text(), a.text().len()),
+    let at = match a.lines().start(line) {
+        Some(_) => gen_lsp_types::Position::new(line as u32, 0),
+        None => a.lines().position(a.text(), a.text().len()),
     };
-    let text = if a.lines.start(line).is_none() { format!("\n{}", text.trim_end()) } else { text };
+    let text = if a.lines().start(line).is_none() { format!("\n{}", text.trim_end()) } else { text };
     Some(TextEdit { range: Range::new(at, at), new_text: text })
 }
 
@@ -125,14 +129,14 @@ fn without_use(a: &Analysis, at: u32) -> Option<TextEdit> {
             Some(next) => (names[k].span.start, next.span.start),
             None => (names[k - 1].span.end, names[k].span.end),
         };
-        let range = a.lines.range(a.text(), from as usize, to as usize);
+        let range = a.lines().range(a.text(), from as usize, to as usize);
         return Some(TextEdit { range, new_text: String::new() });
     }
-    let line = a.lines.line(item.span.start as usize);
-    let end = a.lines.line(item.span.end as usize) + 1;
-    let to = match a.lines.start(end) {
-        Some(_) => lsp_types::Position::new(end as u32, 0),
-        None => a.lines.position(a.text(), a.text().len()),
+    let line = a.lines().line(item.span.start as usize);
+    let end = a.lines().line(item.span.end as usize) + 1;
+    let to = match a.lines().start(end) {
+        Some(_) => gen_lsp_types::Position::new(end as u32, 0),
+        None => a.lines().position(a.text(), a.text().len()),
     };
-    Some(TextEdit { range: Range::new(lsp_types::Position::new(line as u32, 0), to), new_text: String::new() })
+    Some(TextEdit { range: Range::new(gen_lsp_types::Position::new(line as u32, 0), to), new_text: String::new() })
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::checker::Loaded;
 use super::text::{Encoding, Lines};
 use crate::base::{FileId, Sources, Span};
 use crate::sema::modules::{ItemRef, Program, item_name};
@@ -23,29 +24,31 @@ pub struct Analysis {
     pub lexed: Lexed,
     /// Its names.
     pub names: Names,
-    /// Its lines.
-    pub lines: Lines,
+    encoding: Encoding,
 }
 
-/// Loads a file from a text; of the files that it uses, those that are open are read from the editor.
-pub fn load(
-    path: &Path,
-    text: &str,
-    opened: &BTreeMap<PathBuf, Arc<str>>,
-) -> (Arc<Program>, Vec<crate::diag::Diagnostic>) {
+/// Loads a file from a text; of the files that it uses, those that are open are read from the editor. What a former text
+/// has in common with it is not parsed again.
+pub fn load(path: &Path, text: &str, opened: &BTreeMap<PathBuf, Arc<str>>, former: Option<&Loaded>) -> Loaded {
     let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.display().to_string();
     let other = |p: &Path| opened.get(p).map(ToString::to_string);
-    let (program, diagnostics) = Program::load_with(&name, text, Some(dir), &other);
-    (Arc::new(program), diagnostics)
+    let former = former.map(|f| (&*f.program, &*f.diagnostics));
+    let (program, diagnostics) = Program::load_with(&name, text, Some(dir), &other, former);
+    Loaded { program: Arc::new(program), diagnostics: diagnostics.into() }
 }
 
 impl Analysis {
-    pub fn new(path: &Path, text: &str, opened: &BTreeMap<PathBuf, Arc<str>>, encoding: Encoding) -> Self {
-        let (program, _) = load(path, text, opened);
+    pub fn new(path: &Path, loaded: &Loaded, encoding: Encoding) -> Self {
+        let program = loaded.program.clone();
         let names = names(&program, program.root());
-        let lexed = scan(FileId(0), text);
-        Self { path: path.to_path_buf(), program, lexed, names, lines: Lines::new(text, encoding) }
+        let lexed = scan(FileId(0), &program.sources.get(FileId(0)).text);
+        Self { path: path.to_path_buf(), program, lexed, names, encoding }
+    }
+
+    /// Its lines.
+    pub fn lines(&self) -> Lines<'_> {
+        Lines::of(self.sources().get(FileId(0)), self.encoding)
     }
 
     /// All texts.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use lsp_types::{Command, CompletionItem, CompletionItemKind as Kind, Documentation, InsertTextFormat, TextEdit};
+use gen_lsp_types::{Command, CompletionItem, CompletionItemKind as Kind, Documentation, InsertTextFormat, TextEdit};
 
 use super::actions::import;
 use super::analysis::Analysis;
@@ -18,9 +18,11 @@ use crate::search::setup::FIELDS;
 use crate::sema::builtins::Builtin;
 use crate::sema::modules::{Program, item_name};
 use crate::sema::names::resolve::Role;
+use crate::sema::names::visit;
 use crate::sema::stdlib;
 use crate::syntax::KEYWORDS;
-use crate::syntax::ast::{FunKind, Item, ItemKind};
+use crate::syntax::ast::{ExprKind, FunKind, Item, ItemKind};
+use crate::syntax::lex::Kind as Token;
 
 /// Types that are written with names of the language.
 const TYPES: &[&str] = &["int", "float", "bool", "string", "list", "queue", "stream", "op", "fn"];
@@ -83,10 +85,11 @@ impl Completer<'_> {
         if calls && s.callable && !open && snippets {
             let inner = if s.params.is_empty() { "" } else { "$0" };
             item.insert_text = Some(format!("{name}({inner})"));
-            item.insert_text_format = Some(InsertTextFormat::SNIPPET);
+            item.insert_text_format = Some(InsertTextFormat::Snippet);
             if !s.params.is_empty() {
                 item.command = Some(Command {
                     title: "parameters".to_string(),
+                    tooltip: None,
                     command: "editor.action.triggerParameterHints".to_string(),
                     arguments: None,
                 });
@@ -98,10 +101,10 @@ impl Completer<'_> {
         let Some(name) = item_name(item) else { return };
         let s = signature::of_item(self.a.sources(), item);
         let kind = match &item.kind {
-            ItemKind::Primitive(_) | ItemKind::Arch(_) => Kind::CLASS,
-            ItemKind::Fun(f) if f.kind == FunKind::Fn => Kind::FUNCTION,
-            ItemKind::Fun(_) => Kind::METHOD,
-            _ => Kind::MODULE,
+            ItemKind::Primitive(_) | ItemKind::Arch(_) => Kind::Class,
+            ItemKind::Fun(f) if f.kind == FunKind::Fn => Kind::Function,
+            ItemKind::Fun(_) => Kind::Method,
+            _ => Kind::Module,
         };
         self.signed(rank, &name.name, kind, &s, needs_arguments(item));
     }
@@ -115,9 +118,12 @@ impl Completer<'_> {
             match a.declared_at(b.span).filter(|_| b.role == Role::Item) {
                 Some(i) => self.item(1, i),
                 None => {
-                    self.add(1, &b.name, Kind::VARIABLE, "", "");
+                    self.add(1, &b.name, Kind::Variable, "", "");
                 }
             }
+        }
+        for name in written(a, self.at) {
+            self.add(1, name, Kind::Variable, "", "");
         }
         let program = a.in_program(at);
         let root = a.program.module(a.program.root());
@@ -132,18 +138,18 @@ impl Completer<'_> {
         }
         if program {
             for r in contract::rows().iter().filter(|r| matches!(r.form, Form::Free | Form::Global)) {
-                self.signed(4, r.name, Kind::FUNCTION, &signature::of_row(r), true);
+                self.signed(4, r.name, Kind::Function, &signature::of_row(r), true);
             }
             for b in builtins() {
-                self.signed(5, b.name, Kind::FUNCTION, &signature::of_program_builtin(b), true);
+                self.signed(5, b.name, Kind::Function, &signature::of_program_builtin(b), true);
             }
         } else {
             for (name, _, doc) in Builtin::ALL {
-                self.signed(4, name, Kind::FUNCTION, &signature::of_builtin(doc), true);
+                self.signed(4, name, Kind::Function, &signature::of_builtin(doc), true);
             }
         }
         for k in KEYWORDS {
-            self.add(6, k, Kind::KEYWORD, "", "");
+            self.add(6, k, Kind::Keyword, "", "");
         }
         self.importable();
     }
@@ -160,7 +166,7 @@ impl Completer<'_> {
                 let name = rest.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap_or_default();
                 let Some(edit) = import(self.a, &module, name) else { continue };
                 let detail = format!("use {module}: {}", line.trim_end_matches(['{', '=', ' ']));
-                let kind = if keyword == "strategy " || keyword == "evaluation " { Kind::METHOD } else { Kind::CLASS };
+                let kind = if keyword == "strategy " || keyword == "evaluation " { Kind::Method } else { Kind::Class };
                 if let Some(item) = self.add(8, name, kind, &detail, "") {
                     item.additional_text_edits = Some(vec![edit]);
                 }
@@ -181,7 +187,7 @@ impl Completer<'_> {
             if text.starts_with(&format!("{name}[")) {
                 continue;
             }
-            if let Some(item) = self.add(0, name, Kind::PROPERTY, text, "") {
+            if let Some(item) = self.add(0, name, Kind::Property, text, "") {
                 item.insert_text = Some(format!("{name} = "));
             }
         }
@@ -189,7 +195,7 @@ impl Completer<'_> {
 
     fn members(&mut self) {
         for r in contract::rows().iter().filter(|r| !matches!(r.form, Form::Free | Form::Global)) {
-            let kind = if r.form == Form::Field { Kind::FIELD } else { Kind::METHOD };
+            let kind = if r.form == Form::Field { Kind::Field } else { Kind::Method };
             self.signed(1, r.name, kind, &signature::of_row(r), true);
         }
         let root = self.a.program.module(self.a.program.root());
@@ -202,22 +208,22 @@ impl Completer<'_> {
             }
         }
         for b in builtins() {
-            self.signed(3, b.name, Kind::METHOD, &signature::of_program_builtin(b), true);
+            self.signed(3, b.name, Kind::Method, &signature::of_program_builtin(b), true);
         }
     }
 
     fn types(&mut self) {
         for t in TYPES {
-            self.add(1, t, Kind::KEYWORD, "", "");
+            self.add(1, t, Kind::Keyword, "", "");
         }
         for (_, name) in Tag::ALL {
-            self.add(2, name, Kind::STRUCT, "", "");
+            self.add(2, name, Kind::Struct, "", "");
         }
     }
 
     fn fields(&mut self, given: &[String]) {
         for f in FIELDS.iter().filter(|f| !given.iter().any(|g| g == *f)) {
-            if let Some(item) = self.add(1, f, Kind::PROPERTY, "", "") {
+            if let Some(item) = self.add(1, f, Kind::Property, "", "") {
                 item.insert_text = Some(format!("{f} = "));
             }
         }
@@ -228,14 +234,14 @@ impl Completer<'_> {
         if field == "data" {
             for s in known() {
                 if let Some(sig) = signature::of_data(s.name) {
-                    self.signed(0, s.name, Kind::FUNCTION, &sig, true);
+                    self.signed(0, s.name, Kind::Function, &sig, true);
                 }
             }
         }
         if field == "budget" {
             for b in ["trials", "seconds", "minutes", "hours", "days", "simulated", "epochs"] {
                 let s = Signature { label: format!("{b}(n)"), callable: true, ..Signature::default() };
-                self.signed(0, b, Kind::FUNCTION, &s, true);
+                self.signed(0, b, Kind::Function, &s, true);
             }
         }
         let wanted = |i: &Item| match (&i.kind, field) {
@@ -256,28 +262,28 @@ impl Completer<'_> {
     fn modules(&mut self, path: &[String]) {
         let prefix = format!("{}.", path.join("."));
         if path.is_empty() {
-            self.add(1, "std", Kind::MODULE, "the standard library", "");
+            self.add(1, "std", Kind::Module, "the standard library", "");
             for name in siblings(self.a) {
-                self.add(2, &name, Kind::MODULE, "a file beside this one", "");
+                self.add(2, &name, Kind::Module, "a file beside this one", "");
             }
             return;
         }
         let module = prefix.trim_end_matches('.');
         if stdlib::text(module).is_some() {
-            self.add(1, "*", Kind::OPERATOR, "everything", "");
+            self.add(1, "*", Kind::Operator, "everything", "");
             let (program, _) = Program::load("module", &format!("use {module}.*"), None);
             if let Some(m) = program.modules.iter().find(|m| m.name == module) {
                 for i in &m.ast.items {
                     let Some(n) = item_name(i) else { continue };
                     let s = signature::of_item(&program.sources, i);
-                    self.add(2, &n.name, Kind::CLASS, &s.label, &s.doc);
+                    self.add(2, &n.name, Kind::Class, &s.label, &s.doc);
                 }
             }
         }
         for m in stdlib::names() {
             if let Some(rest) = m.strip_prefix(&prefix) {
                 let next = rest.split('.').next().unwrap_or(rest);
-                self.add(1, next, Kind::MODULE, &format!("{prefix}{next}"), "");
+                self.add(1, next, Kind::Module, &format!("{prefix}{next}"), "");
             }
         }
     }
@@ -286,24 +292,40 @@ impl Completer<'_> {
     fn selectors(&mut self, report: Option<&Report>, before: &str) {
         let Some(report) = report else { return };
         let start = self.at - before.len();
-        let range = self.a.lines.range(self.a.text(), start, self.at);
+        let range = self.a.lines().range(self.a.text(), start, self.at);
         let last = |n: &str| n.rsplit('.').next().unwrap_or(n).to_string();
         let mut all: BTreeSet<String> = BTreeSet::new();
-        for d in &report.decisions {
+        for d in &report.facts.decisions {
             all.insert(d.name.clone());
             all.insert(format!("**.{}", last(&d.name)));
         }
         for name in all {
             let options =
-                report.decisions.iter().find(|d| d.name == name).map_or("", |d| d.options.as_str()).to_string();
+                report.facts.decisions.iter().find(|d| d.name == name).map_or("", |d| d.options.as_str()).to_string();
             let rank = if name.starts_with("**") { 1 } else { 2 };
-            if let Some(item) = self.add(rank, &name, Kind::ENUM_MEMBER, &options, "") {
+            if let Some(item) = self.add(rank, &name, Kind::EnumMember, &options, "") {
                 // Dots end words for editors: the whole text is replaced.
                 item.text_edit = Some(TextEdit { range, new_text: name.clone() }.into());
                 item.filter_text = Some(name.clone());
             }
         }
     }
+}
+
+/// The names that a declaration whose brackets do not pair binds before a byte: its tree has no statements.
+fn written(a: &Analysis, at: usize) -> Vec<&str> {
+    let Some(item) = a.item_at(at as u32) else { return Vec::new() };
+    let mut broken = false;
+    visit::item(item, &mut |e| broken |= matches!(e.kind, ExprKind::Error));
+    if !broken {
+        return Vec::new();
+    }
+    let tokens = &a.lexed.tokens;
+    let from = tokens.partition_point(|t| t.start < item.span.start as usize);
+    let to = tokens.partition_point(|t| t.end <= at);
+    let binds = ["let", "var", "share", "block", "motif", "fn"];
+    let bound = (from + 1..to).filter(|&i| tokens[i].kind == Token::Word && binds.contains(&a.token(i - 1)));
+    bound.map(|i| a.token(i)).collect()
 }
 
 /// Whether an item is written with parentheses: an operation whose parameters have defaults is a name.

@@ -106,7 +106,7 @@ pub fn place(a: &Analysis, at: usize) -> Place {
     }
     let before = |n: usize| i.checked_sub(n).map_or("", |k| a.token(k));
     // A `use` is one line.
-    let line = a.lines.start(a.lines.line(at)).unwrap_or(0);
+    let line = a.lines().start(a.lines().line(at)).unwrap_or(0);
     let first = tokens.partition_point(|t| t.start < line);
     if first < i && a.token(first) == "use" {
         let words = (first + 1..i).filter(|&k| tokens[k].kind == Kind::Word);

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use lsp_types::{
-    Diagnostic as Shown, DiagnosticRelatedInformation, DiagnosticSeverity, DiagnosticTag, NumberOrString, Range,
+use gen_lsp_types::{
+    Diagnostic as Shown, DiagnosticRelatedInformation, DiagnosticSeverity, DiagnosticTag, Message, Range,
 };
 
 use super::checker::Report;
@@ -18,7 +18,7 @@ const UNNECESSARY: &[Code] = &[&codes::UNUSED_NAME, &codes::UNUSED_USE, &codes::
 pub fn by_file(world: &World, report: &Report, uri: &str) -> BTreeMap<String, Vec<Shown>> {
     let sources = &report.program.sources;
     let mut out: BTreeMap<String, Vec<Shown>> = BTreeMap::from([(uri.to_string(), Vec::new())]);
-    for d in &report.diagnostics {
+    for d in &report.facts.diagnostics {
         let file = d.labels.first().and_then(|l| world.uri_of(sources, l.span.file));
         out.entry(file.unwrap_or_else(|| uri.to_string())).or_default().push(shown(world, sources, d));
     }
@@ -48,14 +48,14 @@ pub fn shown(world: &World, sources: &Sources, d: &Diagnostic) -> Shown {
     Shown {
         range,
         severity: Some(match d.severity {
-            Severity::Error => DiagnosticSeverity::ERROR,
-            Severity::Warning => DiagnosticSeverity::WARNING,
+            Severity::Error => DiagnosticSeverity::Error,
+            Severity::Warning => DiagnosticSeverity::Warning,
         }),
-        code: Some(NumberOrString::String(d.code.id.to_string())),
+        code: Some(gen_lsp_types::Code::String(d.code.id.to_string())),
         source: Some("nasc".to_string()),
-        message,
+        message: Message::String(message),
         related_information: (!related.is_empty()).then_some(related),
-        tags: UNNECESSARY.contains(&d.code).then(|| vec![DiagnosticTag::UNNECESSARY]),
+        tags: UNNECESSARY.contains(&d.code).then(|| vec![DiagnosticTag::Unnecessary]),
         ..Shown::default()
     }
 }

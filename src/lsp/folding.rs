@@ -1,6 +1,6 @@
 //! What can be folded: brackets over several lines, comments, and the `use`s at the top.
 
-use lsp_types::{FoldingRange, FoldingRangeKind};
+use gen_lsp_types::{FoldingRange, FoldingRangeKind};
 
 use super::analysis::Analysis;
 use crate::syntax::ast::ItemKind;
@@ -16,12 +16,12 @@ pub fn ranges(a: &Analysis) -> Vec<FoldingRange> {
     for (i, t) in a.lexed.tokens.iter().enumerate() {
         let Some(partner) = t.partner.filter(|&p| p > i) else { continue };
         // The closing bracket stays visible.
-        let end = a.lines.line(a.lexed.tokens[partner].start);
-        add(a.lines.line(t.start), end.saturating_sub(1), None);
+        let end = a.lines().line(a.lexed.tokens[partner].start);
+        add(a.lines().line(t.start), end.saturating_sub(1), None);
     }
-    let comments: Vec<usize> = a.lexed.comments.iter().filter(|c| c.first).map(|c| a.lines.line(c.start)).collect();
+    let comments: Vec<usize> = a.lexed.comments.iter().filter(|c| c.first).map(|c| a.lines().line(c.start)).collect();
     let uses = a.items().iter().filter(|i| matches!(i.kind, ItemKind::Use(_)));
-    let uses: Vec<usize> = uses.map(|i| a.lines.line(i.span.start as usize)).collect();
+    let uses: Vec<usize> = uses.map(|i| a.lines().line(i.span.start as usize)).collect();
     for (lines, kind) in [(comments, FoldingRangeKind::Comment), (uses, FoldingRangeKind::Imports)] {
         for run in lines.chunk_by(|x, y| *y == x + 1) {
             add(run[0], run[run.len() - 1], Some(kind.clone()));

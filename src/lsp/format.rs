@@ -1,6 +1,6 @@
 //! Formatting as few edits as it takes, so that cursors and folds stay where they are.
 
-use lsp_types::{Position, Range, TextEdit};
+use gen_lsp_types::{Position, Range, TextEdit};
 
 use super::analysis::Analysis;
 use crate::base::FileId;
@@ -25,9 +25,9 @@ fn after(w: Range) -> Position {
 }
 
 fn position(a: &Analysis, line: usize) -> Position {
-    match a.lines.start(line) {
+    match a.lines().start(line) {
         Some(_) => Position::new(line as u32, 0),
-        None => a.lines.position(a.text(), a.text().len()),
+        None => a.lines().position(a.text(), a.text().len()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What stands between the lines: the sizes of spaces, and the shapes that the check inferred.
 
-use lsp_types::{InlayHint, InlayHintLabel, Position};
+use gen_lsp_types::{InlayHint, Label, Position};
 
 use super::analysis::Analysis;
 use super::checker::Report;
@@ -11,17 +11,17 @@ use crate::syntax::ast::{BinOp, Expr, ExprKind, StmtKind};
 /// The hints on some lines. The report must be of the same text.
 pub fn hints(a: &Analysis, report: &Report, from: u32, to: u32) -> Vec<InlayHint> {
     let mut out: Vec<(Position, String)> = Vec::new();
-    for (span, size) in &report.sizes {
+    for (span, size) in &report.facts.sizes {
         if span.file == FileId(0) {
-            let end = a.lines.end(a.text(), a.lines.line(span.start as usize));
-            out.push((a.lines.position(a.text(), end), size.clone()));
+            let end = a.lines().end(a.text(), a.lines().line(span.start as usize));
+            out.push((a.lines().position(a.text(), end), size.clone()));
         }
     }
     for item in a.items() {
         visit::item(item, &mut |e| {
             if let ExprKind::Binary(BinOp::Pipe, first, _) = &e.kind {
                 // The shape before a stage: where it stays, nothing is said.
-                let same = report.shapes.get(&first.span) == report.shapes.get(&e.span);
+                let same = report.facts.shapes.get(&first.span) == report.facts.shapes.get(&e.span);
                 shape(a, report, e, !same, &mut out);
             }
         });
@@ -41,18 +41,18 @@ pub fn hints(a: &Analysis, report: &Report, from: u32, to: u32) -> Vec<InlayHint
 /// composed only.
 fn shape(a: &Analysis, report: &Report, e: &Expr, changed: bool, out: &mut Vec<(Position, String)>) {
     let stage = match &e.kind {
-        ExprKind::Binary(BinOp::Pipe, _, last) => report.shapes.get(&last.span),
+        ExprKind::Binary(BinOp::Pipe, _, last) => report.facts.shapes.get(&last.span),
         _ => None,
     };
-    if let Some(text) = report.shapes.get(&e.span).or(stage).filter(|_| changed) {
-        out.push((a.lines.position(a.text(), e.span.end as usize), text.clone()));
+    if let Some(text) = report.facts.shapes.get(&e.span).or(stage).filter(|_| changed) {
+        out.push((a.lines().position(a.text(), e.span.end as usize), text.clone()));
     }
 }
 
 fn hint(position: Position, label: String) -> InlayHint {
     InlayHint {
         position,
-        label: InlayHintLabel::String(label),
+        label: Label::String(label),
         kind: None,
         text_edits: None,
         tooltip: None,

@@ -1,6 +1,6 @@
 //! What a name, a decision or an expression is.
 
-use lsp_types::{Hover, HoverContents};
+use gen_lsp_types::{Contents, Hover};
 
 use super::analysis::Analysis;
 use super::checker::{Decision, Report};
@@ -42,7 +42,7 @@ pub fn hover(world: &World, a: &Analysis, report: Option<&Report>, at: u32) -> O
     if parts.is_empty() {
         return None;
     }
-    let contents = HoverContents::Markup(markup(parts.join("\n\n---\n\n")));
+    let contents = Contents::MarkupContent(markup(parts.join("\n\n---\n\n")));
     Some(Hover { contents, range: Some(world.range(a.sources(), word)) })
 }
 
@@ -129,7 +129,7 @@ fn choice_at(a: &Analysis, at: u32) -> Option<&Choose> {
 
 /// The decisions that a choice makes: their options and the places that they reach.
 fn decisions(report: &Report, c: &Choose) -> String {
-    let all: Vec<&Decision> = report.decisions.iter().filter(|d| covers(d.span, c)).collect();
+    let all: Vec<&Decision> = report.facts.decisions.iter().filter(|d| covers(d.span, c)).collect();
     let shown = all.iter().take(MAX_PLACES).map(|d| {
         let places = match d.places.len() {
             0 => String::new(),

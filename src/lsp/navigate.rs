@@ -1,6 +1,6 @@
 //! Where a name is declared, and where it is used.
 
-use lsp_types::{DocumentHighlight, DocumentHighlightKind, Location};
+use gen_lsp_types::{DocumentHighlight, DocumentHighlightKind, Location};
 
 use super::analysis::Analysis;
 use super::world::World;
@@ -128,7 +128,7 @@ pub fn highlights(world: &World, a: &Analysis, at: u32) -> Option<Vec<DocumentHi
     let mut spans: Vec<Span> = same.chain([declared]).filter(|s| s.file == FileId(0)).collect();
     spans.sort_unstable();
     spans.dedup();
-    let kind = |s: Span| if s == declared { DocumentHighlightKind::WRITE } else { DocumentHighlightKind::READ };
+    let kind = |s: Span| if s == declared { DocumentHighlightKind::Write } else { DocumentHighlightKind::Read };
     let shown = |s: Span| DocumentHighlight { range: world.range(a.sources(), s), kind: Some(kind(s)) };
     Some(spans.into_iter().map(shown).collect())
 }

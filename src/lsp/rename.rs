@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lsp_types::{Range, TextEdit};
+use gen_lsp_types::{Range, TextEdit};
 
 use super::analysis::Analysis;
 use super::navigate::references;
@@ -79,14 +79,14 @@ fn name(world: &mut World, a: &Analysis, at: u32, new: &str) -> Result<Edits, St
         return Ok(Edits::new());
     }
     if let Some(taken) = taken(a, target, new) {
-        return Err(format!("`{new}` already means something here: line {}", a.lines.line(taken.start as usize) + 1));
+        return Err(format!("`{new}` already means something here: line {}", a.lines().line(taken.start as usize) + 1));
     }
     let places = references(world, a, at).ok_or("nothing here has a name")?;
     let mut out = Edits::new();
     for l in places {
         // A `use` in the middle of a module's path keeps its file's name; the uses were resolved by name, so each has it.
         let edit = TextEdit { range: l.range, new_text: new.to_string() };
-        out.entry(l.uri.as_str().to_string()).or_default().push(edit);
+        out.entry(l.uri.0).or_default().push(edit);
     }
     Ok(out)
 }
@@ -108,28 +108,52 @@ fn taken(a: &Analysis, target: Target, new: &str) -> Option<Span> {
     r.into_iter().find(|n| n.name == new).map(|n| n.span)
 }
 
-/// A decision's name stands at its `choose`; selectors of the file name it where no other decision has its name.
-fn decision(world: &World, a: &Analysis, n: &Ident, new: &str) -> Edits {
-    let mut spans = vec![n.span];
-    if decisions(a).iter().filter(|d| d.name == n.name).count() == 1 {
-        for item in a.items() {
-            visit::item(item, &mut |e| {
-                if let ExprKind::Str(text) = &e.kind
-                    && e.span.file == FileId(0)
-                    && is_selector(text)
-                {
-                    spans.extend(parts(a.sources().slice(e.span), &n.name).map(|(from, to)| Span {
-                        file: e.span.file,
-                        start: e.span.start + from as u32,
-                        end: e.span.start + to as u32,
-                    }));
-                }
-            });
+/// A decision's name stands at its `choose`; selectors of the file, and of those that use it, name it where no other
+/// decision has its name.
+fn decision(world: &mut World, a: &Analysis, n: &Ident, new: &str) -> Edits {
+    let mut out = Edits::from([edited(world, a, &[n.span], new)]);
+    let only = |a: &Analysis, n: usize, name: &str| decisions(a).iter().filter(|d| d.name == name).count() == n;
+    if !only(a, 1, &n.name) {
+        return out;
+    }
+    let path = a.path.display().to_string();
+    for other in world.everything() {
+        let own = other.path == a.path;
+        let uses = other.sources().iter().any(|(_, s)| s.name == path);
+        if own || uses && only(&other, 0, &n.name) {
+            let spans = in_selectors(&other, &n.name);
+            if !spans.is_empty() {
+                let (uri, edits) = edited(world, &other, &spans, new);
+                out.entry(uri).or_default().extend(edits);
+            }
         }
     }
+    out
+}
+
+fn edited(world: &World, a: &Analysis, spans: &[Span], new: &str) -> (String, Vec<TextEdit>) {
     let edit = |s: &Span| TextEdit { range: world.range(a.sources(), *s), new_text: new.to_string() };
-    let uri = world.uri_of(a.sources(), FileId(0)).unwrap_or_default();
-    Edits::from([(uri, spans.iter().map(edit).collect())])
+    (world.uri_of(a.sources(), FileId(0)).unwrap_or_default(), spans.iter().map(edit).collect())
+}
+
+/// Where selectors of a file name a decision.
+fn in_selectors(a: &Analysis, name: &str) -> Vec<Span> {
+    let mut spans = Vec::new();
+    for item in a.items() {
+        visit::item(item, &mut |e| {
+            if let ExprKind::Str(text) = &e.kind
+                && e.span.file == FileId(0)
+                && is_selector(text)
+            {
+                spans.extend(parts(a.sources().slice(e.span), name).map(|(from, to)| Span {
+                    file: e.span.file,
+                    start: e.span.start + from as u32,
+                    end: e.span.start + to as u32,
+                }));
+            }
+        });
+    }
+    spans
 }
 
 /// `cell.edge(0,1).op`, `**.op`: not just any text.

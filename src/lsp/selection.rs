@@ -1,6 +1,6 @@
 //! Selections that grow along the tree.
 
-use lsp_types::SelectionRange;
+use gen_lsp_types::SelectionRange;
 
 use super::analysis::Analysis;
 use super::world::World;
@@ -41,5 +41,5 @@ pub fn around(world: &World, a: &Analysis, at: u32) -> SelectionRange {
         last = s;
         out = Some(SelectionRange { range: world.range(a.sources(), s), parent: out.map(Box::new) });
     }
-    out.unwrap_or(SelectionRange { range: lsp_types::Range::default(), parent: None })
+    out.unwrap_or(SelectionRange { range: gen_lsp_types::Range::default(), parent: None })
 }

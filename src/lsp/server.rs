@@ -8,19 +8,19 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use lsp_types as lsp;
+use gen_lsp_types as lsp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 
 use super::analysis::Analysis;
-use super::checker::{self, Job, Report};
+use super::checker::{self, Job, Order, Report};
 use super::text::{self, Encoding};
 use super::wire::{self, Incoming, code};
 use super::world::{Document, World};
 use super::{
-    actions, complete, diagnostics, folding, format, hints, hover, navigate, rename, selection, signature, symbols,
-    tokens, uri,
+    actions, complete, diagnostics, folding, format, hints, hover, lens, navigate, rename, selection, signature,
+    symbols, tokens, uri,
 };
 
 /// What the command line decides.
@@ -71,6 +71,7 @@ pub fn serve(
             world,
             output,
             jobs,
+            unchecked: BTreeSet::new(),
             state: State::New,
             refreshes: false,
             watches: false,
@@ -92,7 +93,9 @@ enum State {
 struct Server<W> {
     world: World,
     output: W,
-    jobs: Sender<Job>,
+    jobs: Sender<Order>,
+    /// The files that are to be checked as soon as no message waits.
+    unchecked: BTreeSet<String>,
     state: State,
     /// Whether the editor asks for hints again when it is told to.
     refreshes: bool,
@@ -110,14 +113,16 @@ impl<W: Write> Server<W> {
     fn run(&mut self, events: &Receiver<Event>) -> io::Result<bool> {
         let mut queue: VecDeque<Event> = VecDeque::new();
         loop {
+            // All that is there: what was cancelled since need not be answered.
+            queue.extend(events.try_iter());
             if queue.is_empty() {
+                self.have_checked();
                 match events.recv() {
                     Ok(e) => queue.push_back(e),
                     Err(_) => return Ok(self.state == State::ShutDown),
                 }
+                queue.extend(events.try_iter());
             }
-            // All that is there: what was cancelled since need not be answered.
-            queue.extend(events.try_iter());
             match queue.pop_front() {
                 None => {}
                 Some(Event::End) => return Ok(self.state == State::ShutDown),
@@ -179,9 +184,12 @@ impl<W: Write> Server<W> {
             self.watches = watched.and_then(|d| d.dynamic_registration).unwrap_or(false);
         }
         #[allow(deprecated, reason = "older editors give only this")]
-        let root = p.root_uri.as_ref().map(|u| u.as_str().to_string());
-        let folders = p.workspace_folders.unwrap_or_default();
-        let folders: Vec<String> = folders.iter().map(|f| f.uri.as_str().to_string()).collect();
+        let root = p.root_uri.as_ref().map(|u| u.0.clone());
+        let folders = match p.workspace_folders_initialize_params.workspace_folders {
+            Some(lsp::WorkspaceFolders::WorkspaceFolderList(all)) => all,
+            Some(lsp::WorkspaceFolders::Null) | None => Vec::new(),
+        };
+        let folders: Vec<String> = folders.iter().map(|f| f.uri.0.clone()).collect();
         let roots = if folders.is_empty() { root.into_iter().collect() } else { folders };
         self.world.roots = roots.iter().filter_map(|u| uri::to_path(u)).collect();
         self.state = State::Running;
@@ -207,7 +215,7 @@ impl<W: Write> Server<W> {
             "textDocument/didOpen" => {
                 if let Ok(p) = read::<lsp::DidOpenTextDocumentParams>(params) {
                     let d = p.text_document;
-                    self.open(d.uri.as_str(), d.version, d.text);
+                    self.open(d.uri.0.as_str(), d.version, d.text);
                 }
             }
             "textDocument/didChange" => {
@@ -217,19 +225,19 @@ impl<W: Write> Server<W> {
             }
             "textDocument/didClose" => {
                 if let Ok(p) = read::<lsp::DidCloseTextDocumentParams>(params) {
-                    self.close(p.text_document.uri.as_str())?;
+                    self.close(p.text_document.uri.0.as_str())?;
                 }
             }
             "workspace/didChangeWatchedFiles" => {
                 if let Ok(p) = read::<lsp::DidChangeWatchedFilesParams>(params) {
                     let changed: BTreeSet<PathBuf> =
-                        p.changes.iter().filter_map(|c| uri::to_path(c.uri.as_str())).collect();
+                        p.changes.iter().filter_map(|c| uri::to_path(c.uri.0.as_str())).collect();
                     self.changed(&changed);
                 }
             }
             "workspace/didChangeWorkspaceFolders" => {
                 if let Ok(p) = read::<lsp::DidChangeWorkspaceFoldersParams>(params) {
-                    let path = |f: &lsp::WorkspaceFolder| uri::to_path(f.uri.as_str());
+                    let path = |f: &lsp::WorkspaceFolder| uri::to_path(f.uri.0.as_str());
                     let gone: Vec<PathBuf> = p.event.removed.iter().filter_map(path).collect();
                     self.world.roots.retain(|r| !gone.contains(r));
                     self.world.roots.extend(p.event.added.iter().filter_map(path));
@@ -264,6 +272,8 @@ impl<W: Write> Server<W> {
             path: path.clone(),
             text: text.into(),
             version,
+            loaded: None,
+            former: None,
             analysis: None,
             report: None,
         };
@@ -272,11 +282,19 @@ impl<W: Write> Server<W> {
     }
 
     fn change(&mut self, p: lsp::DidChangeTextDocumentParams) {
+        use lsp::TextDocumentContentChangeEvent as Change;
         let encoding = self.world.encoding;
-        let Some(d) = self.world.documents.get_mut(&uri::canonical(p.text_document.uri.as_str())) else { return };
+        let Some(d) =
+            self.world.documents.get_mut(&uri::canonical(p.text_document.text_document_identifier.uri.0.as_str()))
+        else {
+            return;
+        };
         let mut text = d.text.to_string();
         for c in p.content_changes {
-            text::edit(&mut text, c.range, &c.text, encoding);
+            match c {
+                Change::TextDocumentContentChangePartial(c) => text::edit(&mut text, Some(c.range), &c.text, encoding),
+                Change::TextDocumentContentChangeWholeDocument(c) => text = c.text,
+            }
         }
         d.text = text.into();
         d.version = p.text_document.version;
@@ -286,6 +304,9 @@ impl<W: Write> Server<W> {
 
     fn close(&mut self, uri: &str) -> io::Result<()> {
         let Some(d) = self.world.documents.remove(&uri::canonical(uri)) else { return Ok(()) };
+        self.unchecked.remove(&d.uri);
+        // The thread lives as long as the server.
+        let _ = self.jobs.send(Order::Forget(d.uri.clone()));
         for file in self.published.remove(&d.uri).unwrap_or_default() {
             self.publish(&file, &[], None)?;
         }
@@ -295,23 +316,25 @@ impl<W: Write> Server<W> {
 
     /// Has every open file checked again that is made of some of these.
     fn changed(&mut self, paths: &BTreeSet<PathBuf>) {
-        let opened = self.world.opened();
         for d in self.world.documents.values_mut() {
             d.analysis = None;
+            d.former = d.loaded.take().or(d.former.take());
             let concerned = paths.contains(&d.path)
                 || d.report.as_ref().is_none_or(|r| r.files.iter().any(|f| paths.contains(f)) || misses(r));
-            if !concerned || d.path.starts_with(&self.world.cache) {
-                continue;
+            if concerned && !d.path.starts_with(&self.world.cache) {
+                self.unchecked.insert(d.uri.clone());
             }
-            let job = Job {
-                uri: d.uri.clone(),
-                path: d.path.clone(),
-                version: d.version,
-                text: d.text.clone(),
-                opened: opened.clone(),
-            };
+        }
+    }
+
+    /// Hands the files that changed to the thread that checks.
+    fn have_checked(&mut self) {
+        for uri in std::mem::take(&mut self.unchecked) {
+            let Some(loaded) = self.world.loaded(&uri) else { continue };
+            let Some(d) = self.world.document(&uri) else { continue };
+            let job = Job { uri, path: d.path.clone(), version: d.version, loaded };
             // The thread lives as long as the server.
-            let _ = self.jobs.send(job);
+            let _ = self.jobs.send(Order::Check(job));
         }
     }
 
@@ -334,10 +357,11 @@ impl<W: Write> Server<W> {
             if file != uri && self.world.document(file).is_some() {
                 continue;
             }
-            self.publish(file, all, (file == uri).then_some(report.version))?;
+            // What is not complete is not yet the answer to the text.
+            self.publish(file, all, (file == uri && report.complete).then_some(report.version))?;
         }
         self.published.insert(uri.to_string(), files.into_keys().collect());
-        if self.refreshes {
+        if self.refreshes && report.complete {
             self.ask("workspace/inlayHint/refresh", &Json::Null)?;
         }
         Ok(())
@@ -355,13 +379,13 @@ impl<W: Write> Server<W> {
 
     /// The file of a request, and the byte of a position in it.
     fn file(&mut self, id: &lsp::TextDocumentIdentifier) -> Result<Arc<Analysis>, (i32, String)> {
-        let found = self.world.analysis(id.uri.as_str());
-        found.ok_or_else(|| (code::INVALID_PARAMS, format!("`{}` is not open", id.uri.as_str())))
+        let found = self.world.analysis(id.uri.0.as_str());
+        found.ok_or_else(|| (code::INVALID_PARAMS, format!("`{}` is not open", id.uri.0.as_str())))
     }
 
     fn place(&mut self, p: &lsp::TextDocumentPositionParams) -> Result<(Arc<Analysis>, usize), (i32, String)> {
         let a = self.file(&p.text_document)?;
-        let at = a.lines.byte(a.text(), p.position);
+        let at = a.lines().byte(a.text(), p.position);
         Ok((a, at))
     }
 
@@ -371,15 +395,15 @@ impl<W: Write> Server<W> {
                 let p: lsp::HoverParams = read(params)?;
                 let p = p.text_document_position_params;
                 let (a, at) = self.place(&p)?;
-                let report = self.world.report(p.text_document.uri.as_str());
+                let report = self.world.report(p.text_document.uri.0.as_str());
                 give(hover::hover(&self.world, &a, report.as_deref(), at as u32))
             }
             "textDocument/completion" => {
                 let p: lsp::CompletionParams = read(params)?;
-                let (a, at) = self.place(&p.text_document_position)?;
+                let (a, at) = self.place(&p.text_document_position_params)?;
                 // Decisions of an older text are better than none.
-                let uri = p.text_document_position.text_document.uri;
-                let report = self.world.document(uri.as_str()).and_then(|d| d.report.clone());
+                let uri = p.text_document_position_params.text_document.uri;
+                let report = self.world.document(uri.0.as_str()).and_then(|d| d.report.clone());
                 give(complete::complete(&self.world, &a, report.as_deref(), at))
             }
             "textDocument/signatureHelp" => {
@@ -388,13 +412,13 @@ impl<W: Write> Server<W> {
                 give(signature::help(&a, at))
             }
             "textDocument/definition" | "textDocument/declaration" => {
-                let p: lsp::GotoDefinitionParams = read(params)?;
+                let p: lsp::DefinitionParams = read(params)?;
                 let (a, at) = self.place(&p.text_document_position_params)?;
                 give(navigate::definition(&self.world, &a, at as u32))
             }
             "textDocument/references" => {
                 let p: lsp::ReferenceParams = read(params)?;
-                let (a, at) = self.place(&p.text_document_position)?;
+                let (a, at) = self.place(&p.text_document_position_params)?;
                 let mut all = navigate::references(&mut self.world, &a, at as u32).unwrap_or_default();
                 if !p.context.include_declaration && !all.is_empty() {
                     all.remove(0);
@@ -414,7 +438,7 @@ impl<W: Write> Server<W> {
             }
             "textDocument/rename" => {
                 let p: lsp::RenameParams = read(params)?;
-                let (a, at) = self.place(&p.text_document_position)?;
+                let (a, at) = self.place(&p.text_document_position_params)?;
                 let edits = rename::rename(&mut self.world, &a, at as u32, &p.new_name).map_err(failed)?;
                 give(json!({ "changes": edits }))
             }
@@ -434,7 +458,7 @@ impl<W: Write> Server<W> {
             "textDocument/selectionRange" => {
                 let p: lsp::SelectionRangeParams = read(params)?;
                 let a = self.file(&p.text_document)?;
-                let byte = |at: &lsp::Position| a.lines.byte(a.text(), *at) as u32;
+                let byte = |at: &lsp::Position| a.lines().byte(a.text(), *at) as u32;
                 let all = p.positions.iter().map(|at| selection::around(&self.world, &a, byte(at)));
                 give(all.collect::<Vec<_>>())
             }
@@ -452,7 +476,7 @@ impl<W: Write> Server<W> {
             "textDocument/inlayHint" => {
                 let p: lsp::InlayHintParams = read(params)?;
                 let a = self.file(&p.text_document)?;
-                let report = self.world.report(p.text_document.uri.as_str());
+                let report = self.world.report(p.text_document.uri.0.as_str());
                 let (from, to) = (p.range.start.line, p.range.end.line);
                 give(report.map(|r| hints::hints(&a, &r, from, to)).unwrap_or_default())
             }
@@ -467,8 +491,13 @@ impl<W: Write> Server<W> {
             "textDocument/codeAction" => {
                 let p: lsp::CodeActionParams = read(params)?;
                 let a = self.file(&p.text_document)?;
-                let report = self.world.report(p.text_document.uri.as_str());
+                let report = self.world.report(p.text_document.uri.0.as_str());
                 give(report.map(|r| actions::actions(&mut self.world, &a, &r, p.range)).unwrap_or_default())
+            }
+            "textDocument/codeLens" => {
+                let p: lsp::CodeLensParams = read(params)?;
+                let a = self.file(&p.text_document)?;
+                give(lens::lenses(&self.world, &a))
             }
             _ => Err((code::METHOD_NOT_FOUND, format!("`{method}` is not served"))),
         }
@@ -477,7 +506,7 @@ impl<W: Write> Server<W> {
 
 /// Whether something that was to be found was not: a file that appears may be it.
 fn misses(r: &Report) -> bool {
-    r.diagnostics.iter().any(|d| d.code == &crate::diag::codes::UNKNOWN_MODULE)
+    r.facts.diagnostics.iter().any(|d| d.code == &crate::diag::codes::UNKNOWN_MODULE)
 }
 
 fn cancelled(queue: &VecDeque<Event>, id: &Json) -> bool {
@@ -516,6 +545,7 @@ fn capabilities(encoding: &lsp::PositionEncodingKind) -> Json {
         "documentHighlightProvider": true,
         "documentSymbolProvider": true,
         "workspaceSymbolProvider": true,
+        "codeLensProvider": { "resolveProvider": false },
         "codeActionProvider": { "codeActionKinds": ["quickfix"] },
         "documentFormattingProvider": true,
         "documentRangeFormattingProvider": true,

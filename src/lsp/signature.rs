@@ -1,7 +1,8 @@
 //! Signatures of everything that can be named, as one line and by parameter.
 
-use lsp_types::{
-    Documentation, MarkupContent, MarkupKind, ParameterInformation, ParameterLabel, SignatureHelp, SignatureInformation,
+use gen_lsp_types::{
+    ActiveParameter, Documentation, MarkupContent, MarkupKind, ParameterInformation, ParameterInformationLabel,
+    SignatureHelp, SignatureInformation,
 };
 
 use super::analysis::Analysis;
@@ -216,13 +217,13 @@ pub fn help(a: &Analysis, at: usize) -> Option<SignatureHelp> {
     let parameters = s
         .params
         .iter()
-        .map(|p| ParameterInformation { label: ParameterLabel::Simple(p.1.clone()), documentation: None })
+        .map(|p| ParameterInformation { label: ParameterInformationLabel::String(p.1.clone()), documentation: None })
         .collect();
     let information = SignatureInformation {
         label: s.label.clone(),
         documentation: (!s.doc.is_empty()).then(|| Documentation::MarkupContent(markup(s.doc.clone()))),
         parameters: Some(parameters),
-        active_parameter: active.filter(|&i| i < s.params.len()).map(|i| i as u32),
+        active_parameter: active.filter(|&i| i < s.params.len()).map(|i| ActiveParameter::Int(i as u32)),
     };
     Some(SignatureHelp {
         active_parameter: information.active_parameter,

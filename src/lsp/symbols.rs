@@ -2,7 +2,9 @@
 
 #![allow(deprecated, reason = "the protocol's types have a field that is deprecated and must be given")]
 
-use lsp_types::{DocumentSymbol, OneOf, Range, SymbolKind, WorkspaceSymbol};
+use gen_lsp_types::{
+    BaseSymbolInformation, DocumentSymbol, Range, SymbolKind, WorkspaceSymbol, WorkspaceSymbolLocation,
+};
 
 use super::analysis::Analysis;
 use super::signature;
@@ -14,21 +16,21 @@ use crate::syntax::ast::{ArchKind, ExprKind, FunKind, Ident, Item, ItemKind};
 
 fn kind(item: &Item) -> SymbolKind {
     match &item.kind {
-        ItemKind::Use(_) => SymbolKind::MODULE,
-        ItemKind::Primitive(_) => SymbolKind::OPERATOR,
+        ItemKind::Use(_) => SymbolKind::Module,
+        ItemKind::Primitive(_) => SymbolKind::Operator,
         ItemKind::Arch(a) => match a.kind {
-            ArchKind::Block => SymbolKind::CLASS,
-            ArchKind::Motif => SymbolKind::STRUCT,
-            ArchKind::Space => SymbolKind::NAMESPACE,
+            ArchKind::Block => SymbolKind::Class,
+            ArchKind::Motif => SymbolKind::Struct,
+            ArchKind::Space => SymbolKind::Namespace,
         },
         ItemKind::Fun(f) => match f.kind {
-            FunKind::Fn => SymbolKind::FUNCTION,
-            FunKind::Strategy | FunKind::Evaluation => SymbolKind::METHOD,
+            FunKind::Fn => SymbolKind::Function,
+            FunKind::Strategy | FunKind::Evaluation => SymbolKind::Method,
         },
-        ItemKind::Search(_) => SymbolKind::OBJECT,
-        ItemKind::SpaceAlias { .. } => SymbolKind::NAMESPACE,
-        ItemKind::Environment(_) => SymbolKind::INTERFACE,
-        ItemKind::Algorithm(_) => SymbolKind::FUNCTION,
+        ItemKind::Search(_) => SymbolKind::Object,
+        ItemKind::SpaceAlias { .. } => SymbolKind::Namespace,
+        ItemKind::Environment(_) => SymbolKind::Interface,
+        ItemKind::Algorithm(_) => SymbolKind::Function,
     }
 }
 
@@ -55,7 +57,7 @@ fn symbol(world: &World, a: &Analysis, item: &Item) -> Option<DocumentSymbol> {
     };
     if let ItemKind::Search(s) = &item.kind {
         for (n, e) in &s.fields {
-            fields(n, n.span.to(e.span), SymbolKind::FIELD);
+            fields(n, n.span.to(e.span), SymbolKind::Field);
         }
     }
     visit::item(item, &mut |e| {
@@ -63,7 +65,7 @@ fn symbol(world: &World, a: &Analysis, item: &Item) -> Option<DocumentSymbol> {
             && let Some(n) = &c.name
             && !inner.iter().any(|i| within(e.span, i.span))
         {
-            fields(n, e.span, SymbolKind::ENUM);
+            fields(n, e.span, SymbolKind::Enum);
         }
     });
     children.sort_by_key(|c| (c.range.start, c.range.end));
@@ -99,11 +101,13 @@ pub fn workspace(world: &mut World, query: &str) -> Vec<WorkspaceSymbol> {
             let Some(name) = item_name(item).filter(|n| matches(query, &n.name)) else { continue };
             let Some(location) = world.location(a.sources(), name.span) else { continue };
             out.push(WorkspaceSymbol {
-                name: name.name.clone(),
-                kind: kind(item),
-                tags: None,
-                container_name: a.path.file_stem().map(|s| s.to_string_lossy().into_owned()),
-                location: OneOf::Left(location),
+                base_symbol_information: BaseSymbolInformation {
+                    name: name.name.clone(),
+                    kind: kind(item),
+                    tags: None,
+                    container_name: a.path.file_stem().map(|s| s.to_string_lossy().into_owned()),
+                },
+                location: WorkspaceSymbolLocation::Location(location),
                 data: None,
             });
         }

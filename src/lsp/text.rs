@@ -1,6 +1,10 @@
 //! Lines and columns as editors count them, and edits.
 
-use lsp_types::{Position, Range};
+use std::borrow::Cow;
+
+use gen_lsp_types::{Position, Range};
+
+use crate::base::Source;
 
 /// What a column counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,31 +17,36 @@ pub enum Encoding {
 
 /// A text with the places where its lines start.
 #[derive(Clone, Debug)]
-pub struct Lines {
-    starts: Vec<usize>,
+pub struct Lines<'a> {
+    starts: Cow<'a, [u32]>,
     encoding: Encoding,
 }
 
-impl Lines {
+impl<'a> Lines<'a> {
     pub fn new(text: &str, encoding: Encoding) -> Self {
-        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(i, _)| i + 1)).collect();
-        Self { starts, encoding }
+        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(i, _)| i as u32 + 1)).collect();
+        Self { starts: Cow::Owned(starts), encoding }
+    }
+
+    /// Those of a source, which knows them.
+    pub fn of(source: &'a Source, encoding: Encoding) -> Self {
+        Self { starts: Cow::Borrowed(source.line_starts()), encoding }
     }
 
     /// The line of a byte, from 0.
     pub fn line(&self, byte: usize) -> usize {
-        self.starts.partition_point(|&s| s <= byte) - 1
+        self.starts.partition_point(|&s| s as usize <= byte) - 1
     }
 
     /// Where a line starts.
     pub fn start(&self, line: usize) -> Option<usize> {
-        self.starts.get(line).copied()
+        self.starts.get(line).map(|&s| s as usize)
     }
 
     /// Where a line ends, its line end excluded.
     pub fn end(&self, text: &str, line: usize) -> usize {
-        let end = self.starts.get(line + 1).map_or(text.len(), |&s| s - 1);
-        if end > self.starts[line] && text.as_bytes().get(end - 1) == Some(&b'\r') && end < text.len() {
+        let end = self.start(line + 1).map_or(text.len(), |s| s - 1);
+        if end > self.starts[line] as usize && text.as_bytes().get(end - 1) == Some(&b'\r') && end < text.len() {
             end - 1
         } else {
             end
@@ -51,7 +60,7 @@ impl Lines {
             byte -= 1;
         }
         let line = self.line(byte);
-        let before = &text[self.starts[line]..byte];
+        let before = &text[self.starts[line] as usize..byte];
         let column = match self.encoding {
             Encoding::Utf8 => before.len(),
             Encoding::Utf16 => before.encode_utf16().count(),
@@ -61,7 +70,7 @@ impl Lines {
 
     /// The byte of a position; the end of the line or of the text where it lies beyond.
     pub fn byte(&self, text: &str, at: Position) -> usize {
-        let Some(&start) = self.starts.get(at.line as usize) else { return text.len() };
+        let Some(start) = self.start(at.line as usize) else { return text.len() };
         let end = self.end(text, at.line as usize);
         let wanted = at.character as usize;
         let mut column = 0;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lsp_types::{SemanticToken, SemanticTokenModifier, SemanticTokenType, SemanticTokensLegend};
+use gen_lsp_types::{SemanticToken, SemanticTokenModifiers, SemanticTokenTypes, SemanticTokensLegend};
 
 use super::analysis::Analysis;
 use super::signature::of_undeclared;
@@ -39,21 +39,24 @@ const LIBRARY: u32 = 2;
 pub fn legend() -> SemanticTokensLegend {
     SemanticTokensLegend {
         token_types: vec![
-            SemanticTokenType::KEYWORD,
-            SemanticTokenType::COMMENT,
-            SemanticTokenType::STRING,
-            SemanticTokenType::NUMBER,
-            SemanticTokenType::FUNCTION,
-            SemanticTokenType::CLASS,
-            SemanticTokenType::NAMESPACE,
-            SemanticTokenType::PARAMETER,
-            SemanticTokenType::VARIABLE,
-            SemanticTokenType::PROPERTY,
-            SemanticTokenType::ENUM_MEMBER,
-            SemanticTokenType::ENUM,
-            SemanticTokenType::TYPE,
+            SemanticTokenTypes::Keyword.to_string(),
+            SemanticTokenTypes::Comment.to_string(),
+            SemanticTokenTypes::String.to_string(),
+            SemanticTokenTypes::Number.to_string(),
+            SemanticTokenTypes::Function.to_string(),
+            SemanticTokenTypes::Class.to_string(),
+            SemanticTokenTypes::Namespace.to_string(),
+            SemanticTokenTypes::Parameter.to_string(),
+            SemanticTokenTypes::Variable.to_string(),
+            SemanticTokenTypes::Property.to_string(),
+            SemanticTokenTypes::EnumMember.to_string(),
+            SemanticTokenTypes::Enum.to_string(),
+            SemanticTokenTypes::Type.to_string(),
         ],
-        token_modifiers: vec![SemanticTokenModifier::DECLARATION, SemanticTokenModifier::DEFAULT_LIBRARY],
+        token_modifiers: vec![
+            SemanticTokenModifiers::Declaration.to_string(),
+            SemanticTokenModifiers::DefaultLibrary.to_string(),
+        ],
     }
 }
 
@@ -74,7 +77,7 @@ pub fn tokens(a: &Analysis, lines: Option<(u32, u32)>) -> Vec<SemanticToken> {
     let mut out = Vec::new();
     let (mut line, mut column) = (0, 0);
     for (t, color, modifiers) in all {
-        let range = a.lines.range(a.text(), t.start, t.end);
+        let range = a.lines().range(a.text(), t.start, t.end);
         if lines.is_some_and(|(from, to)| range.start.line < from || range.start.line > to) {
             continue;
         }
@@ -193,6 +196,6 @@ mod tests {
     #[test]
     fn every_kind_is_in_the_legend() {
         assert_eq!(legend().token_types.len(), Color::Type as usize + 1);
-        assert_eq!(legend().token_types[Color::Decision as usize], SemanticTokenType::ENUM);
+        assert_eq!(legend().token_types[Color::Decision as usize], SemanticTokenTypes::Enum.to_string());
     }
 }

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use lsp_types::Uri;
-
 /// The path of a `file:` URI.
 pub fn to_path(uri: &str) -> Option<PathBuf> {
     let rest = uri.strip_prefix("file://")?;
@@ -45,11 +43,6 @@ pub fn canonical(uri: &str) -> String {
     to_path(uri).map_or_else(|| uri.to_string(), |p| of_path(&p))
 }
 
-/// As the protocol's type.
-pub fn parse(uri: &str) -> Option<Uri> {
-    uri.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,7 +52,6 @@ mod tests {
         for path in ["/a/b.nas", "/with space/ä%20.nas", "/p[1]/c:d.nas"] {
             let uri = of_path(Path::new(path));
             assert_eq!(to_path(&uri), Some(PathBuf::from(path)), "{uri}");
-            assert!(parse(&uri).is_some());
         }
         assert_eq!(canonical("file:///a%62c.nas"), "file:///abc.nas");
         assert_eq!(to_path("untitled:Untitled-1"), None);

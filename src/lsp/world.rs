@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lsp_types::{Location, Range};
+use gen_lsp_types::{Location, Range};
 
-use super::analysis::Analysis;
-use super::checker::Report;
+use super::analysis::{Analysis, load};
+use super::checker::{Loaded, Report};
 use super::text::{Encoding, Lines};
 use super::uri;
 use crate::base::{FileId, Sources, Span};
@@ -27,6 +27,10 @@ pub struct Document {
     pub text: Arc<str>,
     /// The editor's number of that text.
     pub version: i32,
+    /// What the newest text gave, once somebody asked.
+    pub loaded: Option<Loaded>,
+    /// What the text before gave.
+    pub former: Option<Loaded>,
     /// What was found out about the newest text, once somebody asked.
     pub analysis: Option<Arc<Analysis>>,
     /// The last check, perhaps of an older text.
@@ -66,11 +70,23 @@ impl World {
         if let Some(a) = &d.analysis {
             return Some(a.clone());
         }
-        let a = Arc::new(Analysis::new(&d.path, &d.text, &self.opened(), self.encoding));
+        let path = d.path.clone();
+        let a = Arc::new(Analysis::new(&path, &self.loaded(uri)?, self.encoding));
         if let Some(d) = self.documents.get_mut(&key) {
             d.analysis = Some(a.clone());
         }
         Some(a)
+    }
+
+    /// Parsed, with all that it uses: from the newest text.
+    pub fn loaded(&mut self, uri: &str) -> Option<Loaded> {
+        let opened = self.opened();
+        let d = self.documents.get_mut(&uri::canonical(uri))?;
+        if d.loaded.is_none() {
+            d.loaded = Some(load(&d.path, &d.text, &opened, d.former.as_ref()));
+            d.former = None;
+        }
+        d.loaded.clone()
     }
 
     /// The last check of a document if it was of the newest text.
@@ -111,13 +127,13 @@ impl World {
     /// A span as a place that an editor can open.
     pub fn location(&self, sources: &Sources, span: Span) -> Option<Location> {
         let uri = self.uri_of(sources, span.file)?;
-        Some(Location { uri: uri::parse(&uri)?, range: self.range(sources, span) })
+        Some(Location { uri: uri.into(), range: self.range(sources, span) })
     }
 
     /// The range of a span in its file.
     pub fn range(&self, sources: &Sources, span: Span) -> Range {
-        let text = &sources.get(span.file).text;
-        Lines::new(text, self.encoding).range(text, span.start as usize, span.end as usize)
+        let source = sources.get(span.file);
+        Lines::of(source, self.encoding).range(&source.text, span.start as usize, span.end as usize)
     }
 
     /// The `.nas` files of the workspace, sorted; those that are open are among them.
@@ -155,7 +171,8 @@ impl World {
             if let Some(a) = uri.and_then(|u| self.analysis(&u)) {
                 out.push(a);
             } else if let Ok(text) = std::fs::read_to_string(&path) {
-                out.push(Arc::new(Analysis::new(&path, &text, &opened, self.encoding)));
+                let loaded = load(&path, &text, &opened, None);
+                out.push(Arc::new(Analysis::new(&path, &loaded, self.encoding)));
             }
         }
         out

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::lang::{self, Env};
-use super::setup::{Overrides, Search};
+use super::setup::{Open, Overrides, Search};
 use crate::algo::design;
 use crate::base::Span;
 use crate::diag::{Diagnostic, Severity};
@@ -26,47 +26,151 @@ pub struct Checked {
     pub spaces: Vec<Space>,
 }
 
-impl Checked {
-    /// Adds diagnostics; a place that an earlier stage complained about is not reported again.
-    fn report(&mut self, new: Vec<Diagnostic>) {
+/// A part of a file that is checked by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unit {
+    /// A search with its space, strategy and evaluation.
+    Search(ItemRef),
+    /// A space that no search uses.
+    Space(ItemRef),
+    /// A strategy or evaluation.
+    Program(ItemRef),
+}
+
+impl Unit {
+    /// The declaration.
+    pub fn item(self) -> ItemRef {
+        match self {
+            Self::Search(r) | Self::Space(r) | Self::Program(r) => r,
+        }
+    }
+}
+
+/// What the check of a [`Unit`] found out.
+#[derive(Default)]
+pub struct Found {
+    /// Errors and warnings.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The search, if it has no errors.
+    pub search: Option<Arc<Search>>,
+    /// The space of a [`Unit::Space`].
+    pub space: Option<Space>,
+}
+
+/// What all parts of a file are checked with.
+pub struct Checker<'a> {
+    program: &'a Arc<Program>,
+    env: Arc<Env>,
+    base: &'a Path,
+    overrides: &'a Overrides,
+    open: &'a Open<'a>,
+}
+
+impl<'a> Checker<'a> {
+    /// Relative paths of data start at `base`; `open` reads it.
+    pub fn new(program: &'a Arc<Program>, base: &'a Path, overrides: &'a Overrides, open: &'a Open<'a>) -> Self {
+        Self { program, env: Arc::new(Env::of_program(program)), base, overrides, open }
+    }
+
+    /// Checks one part.
+    pub fn check(&self, unit: Unit) -> Found {
+        match unit {
+            Unit::Search(item) => {
+                match Search::with(self.program, &self.env, item, self.base, self.overrides, self.open) {
+                    Ok((s, diagnostics)) => Found { diagnostics, search: Some(Arc::new(s)), space: None },
+                    Err(diagnostics) => Found { diagnostics, ..Found::default() },
+                }
+            }
+            Unit::Space(item) => {
+                let (space, diagnostics) = Space::of_item(self.program, item);
+                Found { diagnostics, search: None, space: Some(space) }
+            }
+            Unit::Program(item) => Found { diagnostics: self.program(item), ..Found::default() },
+        }
+    }
+
+    fn program(&self, item: ItemRef) -> Vec<Diagnostic> {
+        let ItemKind::Fun(f) = &self.program.item(item).kind else { return Vec::new() };
+        let Some(fun) = self.env.fun(lang::scope_of(item.module), &f.name.name) else { return Vec::new() };
+        match lang::Program::compile(&self.env, fun) {
+            Ok(p) => p.warnings().to_vec(),
+            Err(errors) => errors,
+        }
+    }
+}
+
+/// The parts of a file, in the order in which their findings are gathered.
+pub fn units(program: &Program) -> Vec<Unit> {
+    let searches = program.searches().map(|(item, _)| Unit::Search(item));
+    let spaces = unused_spaces(program).into_iter().map(Unit::Space);
+    // Strategies and evaluations of the file itself, whether a search uses them or not.
+    let items = program.module(program.root()).ast.items.iter().enumerate();
+    let programs = items
+        .filter(
+            |(_, i)| matches!(&i.kind, ItemKind::Fun(f) if matches!(f.kind, FunKind::Strategy | FunKind::Evaluation)),
+        )
+        .map(|(i, _)| Unit::Program(ItemRef { module: program.root(), item: i as u32 }));
+    searches.chain(spaces).chain(programs).collect()
+}
+
+/// The algorithms of the file, which come after its parts.
+pub fn algorithms(program: &Program) -> Vec<Diagnostic> {
+    design::check_all(program, program.root())
+}
+
+/// Gathers findings: of the loading, of the names, of each part in its order. Each place is reported once, by the first
+/// that complains about it.
+#[derive(Clone, Debug, Default)]
+pub struct Gathered {
+    all: Vec<Diagnostic>,
+    places: BTreeSet<Span>,
+}
+
+impl Gathered {
+    /// Adds what one stage found.
+    pub fn add(&mut self, new: &[Diagnostic]) {
         let place = |d: &Diagnostic| d.labels.first().map(|l| l.span);
-        let known: BTreeSet<Span> = self.diagnostics.iter().filter_map(place).collect();
-        for d in new {
-            let again = place(&d).is_some_and(|s| known.contains(&s)) || self.diagnostics.contains(&d);
-            if !again {
-                self.diagnostics.push(d);
+        let fresh: Vec<&Diagnostic> =
+            new.iter().filter(|d| place(d).is_none_or(|s| !self.places.contains(&s))).collect();
+        for d in fresh {
+            if !self.all.contains(d) {
+                self.all.push(d.clone());
             }
         }
+        self.places.extend(new.iter().filter_map(place));
+    }
+
+    /// Whether an error is among them.
+    pub fn failed(&self) -> bool {
+        self.all.iter().any(|d| d.severity == Severity::Error)
+    }
+
+    /// All of them, errors first, in the order of the text.
+    pub fn sorted(mut self) -> Vec<Diagnostic> {
+        self.all.sort_by_key(|d| (d.severity, d.labels.first().map(|l| (l.span.file, l.span.start))));
+        self.all
     }
 }
 
 /// Checks all searches, spaces and programs of the root. `loaded` is what loading reported; relative paths of data start
 /// at `base`.
-pub fn check(program: &Arc<Program>, loaded: Vec<Diagnostic>, base: &Path, overrides: &Overrides) -> Checked {
+pub fn check(program: &Arc<Program>, loaded: &[Diagnostic], base: &Path, overrides: &Overrides) -> Checked {
+    let mut all = Gathered::default();
+    all.add(loaded);
     let mut c = Checked::default();
-    c.report(loaded);
-    if c.diagnostics.iter().any(|d| d.severity == Severity::Error) {
-        // What did not parse is missing everywhere else; complaints about that would bury the cause.
-        return c;
-    }
-    c.report(check_all(program));
-    for (item, _) in program.searches() {
-        match Search::new(program, item, base, overrides) {
-            Ok((s, warnings)) => {
-                c.report(warnings);
-                c.searches.push(Arc::new(s));
-            }
-            Err(errors) => c.report(errors),
+    // What did not parse is missing everywhere else; complaints about that would bury the cause.
+    if !all.failed() {
+        all.add(&check_all(program));
+        let checker = Checker::new(program, base, overrides, &crate::data::open);
+        for unit in units(program) {
+            let found = checker.check(unit);
+            all.add(&found.diagnostics);
+            c.searches.extend(found.search);
+            c.spaces.extend(found.space);
         }
+        all.add(&algorithms(program));
     }
-    for item in unused_spaces(program) {
-        let (space, errors) = Space::of_item(program, item);
-        c.report(errors);
-        c.spaces.push(space);
-    }
-    c.report(programs(program));
-    c.report(design::check_all(program, program.root()));
-    c.diagnostics.sort_by_key(|d| (d.severity, d.labels.first().map(|l| (l.span.file, l.span.start))));
+    c.diagnostics = all.sorted();
     c
 }
 
@@ -92,25 +196,6 @@ fn unused_spaces(program: &Program) -> Vec<ItemRef> {
         .map(|(i, _)| ItemRef { module: program.root(), item: i as u32 })
         .filter(|r| !used.contains(r))
         .collect()
-}
-
-/// Strategies and evaluations of the file itself, whether a search uses them or not.
-fn programs(program: &Program) -> Vec<Diagnostic> {
-    let env = Env::of_program(program);
-    let scope = lang::scope_of(program.root());
-    let mut out = Vec::new();
-    for item in &program.module(program.root()).ast.items {
-        let ItemKind::Fun(f) = &item.kind else { continue };
-        if !matches!(f.kind, FunKind::Strategy | FunKind::Evaluation) {
-            continue;
-        }
-        let Some(fun) = env.fun(scope, &f.name.name) else { continue };
-        match lang::Program::compile(&env, fun) {
-            Ok(p) => out.extend(p.warnings().iter().cloned()),
-            Err(errors) => out.extend(errors),
-        }
-    }
-    out
 }
 
 /// `15,625 architectures, 6 decisions`

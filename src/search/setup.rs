@@ -60,7 +60,7 @@ pub struct Search {
     /// The space, checked for this data.
     pub space: Arc<Space>,
     /// What programs can name.
-    pub env: Env,
+    pub env: Arc<Env>,
     /// The strategy and its arguments.
     pub strategy: (lang::Program, Vec<Value>),
     /// The evaluation and its arguments; those that are decisions are found among a candidate's extras by name.
@@ -117,11 +117,15 @@ pub struct Overrides {
     pub seed: Option<u64>,
 }
 
+/// Reads a data set, or takes it from where it is kept.
+pub type Open<'a> = dyn Fn(&DataCall) -> Result<Dataset, Diagnostic> + 'a;
+
 struct Reader<'a> {
     program: &'a Arc<Program>,
     module: ModuleId,
     scope: usize,
     env: &'a Env,
+    open: &'a Open<'a>,
     errors: Vec<Diagnostic>,
     /// What the data calls gave besides a data set.
     tasks: Option<Arc<Tasks>>,
@@ -135,10 +139,21 @@ impl Search {
         base: &Path,
         overrides: &Overrides,
     ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
+        Self::with(program, &Arc::new(Env::of_program(program)), item, base, overrides, &data::open)
+    }
+
+    /// The same, where the program's environment is there already, and `open` reads the data.
+    pub fn with(
+        program: &Arc<Program>,
+        env: &Arc<Env>,
+        item: ItemRef,
+        base: &Path,
+        overrides: &Overrides,
+        open: &Open,
+    ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
         let ItemKind::Search(block) = &program.item(item).kind else { return Err(Vec::new()) };
-        let env = Env::of_program(program);
         let scope = scope_of(item.module);
-        let mut r = Reader { program, module: item.module, scope, env: &env, errors: Vec::new(), tasks: None };
+        let mut r = Reader { program, module: item.module, scope, env, open, errors: Vec::new(), tasks: None };
         r.known_fields(block);
         let field = |name: &str| block.fields.iter().find(|f| f.0.name == name).map(|f| &f.1);
 
@@ -237,7 +252,7 @@ impl Search {
             memory,
             hardware,
             config,
-            env,
+            env: env.clone(),
         };
         Ok((search, all))
     }
@@ -442,7 +457,7 @@ impl Reader<'_> {
             };
             call.args.push(data::Arg { name: a.name.as_ref().map(|n| n.name.clone()), value, span: a.value.span });
         }
-        let dataset = match data::open(&call) {
+        let dataset = match (self.open)(&call) {
             Ok(d) => d,
             Err(d) => {
                 self.push(d);

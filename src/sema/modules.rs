@@ -6,11 +6,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::prim::Instances;
 use crate::base::{FileId, Sources, Span};
 use crate::diag::{Diagnostic, codes, did_you_mean};
 use crate::syntax::ast::{self, Ident, Item, ItemKind, UseWhat};
+use crate::syntax::parse::{Former, parse_again};
 
 use super::stdlib;
 
@@ -33,7 +35,7 @@ pub struct Module {
     /// `std.ops`, or the file's stem.
     pub name: String,
     /// What was parsed.
-    pub ast: ast::Module,
+    pub ast: Arc<ast::Module>,
     /// Items by the names that the module's code may use, its own first.
     pub scope: BTreeMap<String, ItemRef>,
     /// Where relative paths start; none for embedded modules.
@@ -96,17 +98,20 @@ impl Program {
 
     /// Loads a text and everything that it uses. Problems are gathered; what could be read is there.
     pub fn load(name: &str, text: &str, dir: Option<&Path>) -> (Self, Vec<Diagnostic>) {
-        Self::load_with(name, text, dir, &|_| None)
+        Self::load_with(name, text, dir, &|_| None, None)
     }
 
-    /// The same, where some files have another text than on disk: what an editor has not saved yet.
+    /// The same, where some files have another text than on disk: what an editor has not saved yet. `former` is what
+    /// loading a former text of the file gave: what is the same in both is not parsed again.
     pub fn load_with(
         name: &str,
         text: &str,
         dir: Option<&Path>,
         opened: &dyn Fn(&Path) -> Option<String>,
+        former: Option<(&Program, &[Diagnostic])>,
     ) -> (Self, Vec<Diagnostic>) {
-        let mut loader = Loader { program: Program::default(), known: BTreeMap::new(), errors: Vec::new(), opened };
+        let mut loader =
+            Loader { program: Program::default(), known: BTreeMap::new(), errors: Vec::new(), opened, former };
         loader.add(
             Key::File(PathBuf::from(name)),
             name,
@@ -143,13 +148,16 @@ struct Loader<'o> {
     known: BTreeMap<Key, ModuleId>,
     errors: Vec<Diagnostic>,
     opened: &'o dyn Fn(&Path) -> Option<String>,
+    former: Option<(&'o Program, &'o [Diagnostic])>,
 }
+
+/// The trees of embedded modules, each parsed once for each number that its file may have.
+static EMBEDDED: Mutex<BTreeMap<(String, FileId), Arc<ast::Module>>> = Mutex::new(BTreeMap::new());
 
 impl Loader<'_> {
     fn add(&mut self, key: Key, file_name: &str, name: &str, text: &str, dir: Option<PathBuf>) -> ModuleId {
         let file: FileId = self.program.sources.add(file_name, text);
-        let (ast, errors) = crate::syntax::parse::parse(file, text);
-        self.errors.extend(errors);
+        let ast = self.parse(&key, file, text);
         let id = ModuleId(self.program.modules.len() as u32);
         let mut scope: BTreeMap<String, ItemRef> = BTreeMap::new();
         for (i, item) in ast.items.iter().enumerate() {
@@ -169,6 +177,30 @@ impl Loader<'_> {
         self.known.insert(key, id);
         self.program.modules.push(Module { name: name.to_string(), ast, scope, dir });
         id
+    }
+
+    fn parse(&mut self, key: &Key, file: FileId, text: &str) -> Arc<ast::Module> {
+        let embedded = match key {
+            Key::Std(name) => Some((name.clone(), file)),
+            Key::File(_) => None,
+        };
+        if let Some(k) = &embedded
+            && let Some(ast) = EMBEDDED.lock().unwrap_or_else(PoisonError::into_inner).get(k)
+        {
+            return ast.clone();
+        }
+        let former = self.former.filter(|_| file == FileId(0)).map_or_else(Former::default, |(program, errors)| {
+            Former::new(&program.sources.get(file).text, &program.module(program.root()).ast, errors)
+        });
+        let (ast, errors) = parse_again(file, text, &former);
+        let ast = Arc::new(ast);
+        match embedded {
+            Some(k) if errors.is_empty() => {
+                EMBEDDED.lock().unwrap_or_else(PoisonError::into_inner).insert(k, ast.clone());
+            }
+            _ => self.errors.extend(errors),
+        }
+        ast
     }
 
     fn module(&mut self, key: &Key, name: &str, text: &str) -> ModuleId {

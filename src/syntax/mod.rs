@@ -6,6 +6,7 @@ mod generate;
 pub mod lex;
 pub mod parse;
 pub mod print;
+pub mod spans;
 
 /// The reserved words; the rule `keyword` of the grammar lists the same ones. Any of them may still name a field, an
 /// argument or a label, where only a name can stand.

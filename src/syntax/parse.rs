@@ -12,14 +12,17 @@ mod stmts;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use pest::Parser;
 use pest::iterators::Pair;
 
 use crate::base::{FileId, Span};
 use crate::diag::Diagnostic;
 
-use super::ast::{Ident, Module};
+use super::ast::{Ident, Item, Module};
 use super::lex::{self, Lexed};
+use super::spans;
 
 /// The generated parser. Its rules are documented in the grammar.
 #[allow(missing_docs, reason = "generated from grammar/nas.pest, where each rule is explained")]
@@ -42,20 +45,60 @@ const STACK: usize = 64 << 20;
 /// Parses one file. The tree holds everything that parsed; the diagnostics, in the order of their places, say what did
 /// not. Time is linear in the text, nesting included.
 pub fn parse(file: FileId, text: &str) -> (Module, Vec<Diagnostic>) {
+    parse_again(file, text, &Former::default())
+}
+
+/// The same, where many declarations are those of a former text of the file: they are taken from its tree.
+pub fn parse_again(file: FileId, text: &str, former: &Former) -> (Module, Vec<Diagnostic>) {
     std::thread::scope(|scope| {
-        let work = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || parse_here(file, text));
+        let work = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || parse_here(file, text, former));
         match work.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(result)) => result,
             Ok(Err(panic)) => std::panic::resume_unwind(panic),
             // No thread to be had: the caller's own stack must do.
-            Err(_) => parse_here(file, text),
+            Err(_) => parse_here(file, text, former),
         }
     })
 }
 
-fn parse_here(file: FileId, text: &str) -> (Module, Vec<Diagnostic>) {
+/// The declarations of a former text that parsed, by what stood there.
+#[derive(Debug, Default)]
+pub struct Former<'a> {
+    items: BTreeMap<&'a str, &'a Item>,
+}
+
+impl<'a> Former<'a> {
+    /// From the tree of `text` and what was reported of it.
+    pub fn new(text: &'a str, module: &'a Module, errors: &[Diagnostic]) -> Self {
+        let mut bad: Vec<u32> = errors
+            .iter()
+            .flat_map(|d| &d.labels)
+            .filter(|l| l.span.file == module.file)
+            .map(|l| l.span.start)
+            .collect();
+        bad.sort_unstable();
+        let clean = |i: &&Item| {
+            let from = bad.partition_point(|&b| b < i.span.start);
+            bad.get(from).is_none_or(|&b| b > i.span.end)
+        };
+        let key = |i: &'a Item| (&text[i.span.start as usize..i.span.end as usize], i);
+        Self { items: module.items.iter().filter(clean).map(key).collect() }
+    }
+
+    /// The declaration that has this text, moved to where the text starts now.
+    fn moved(&self, text: &str, file: FileId, start: usize) -> Option<Item> {
+        let mut item = (*self.items.get(text)?).clone();
+        let from = item.span.start;
+        spans::of_item(&mut item, &mut |s| {
+            *s = Span { file, start: s.start - from + start as u32, end: s.end - from + start as u32 };
+        });
+        Some(item)
+    }
+}
+
+fn parse_here(file: FileId, text: &str, former: &Former) -> (Module, Vec<Diagnostic>) {
     let lexed = lex::scan(file, text);
-    let mut builder = Builder { file, source: text, lexed: &lexed, offset: 0, errors: Vec::new() };
+    let mut builder = Builder { file, source: text, lexed: &lexed, former, offset: 0, errors: Vec::new() };
     let mut items = if lexed.too_deep() { Vec::new() } else { builder.module() };
     let mut errors = builder.errors;
     errors.extend(lexed.errors.iter().cloned());
@@ -71,6 +114,7 @@ struct Builder<'a> {
     /// The text as the user wrote it.
     source: &'a str,
     lexed: &'a Lexed,
+    former: &'a Former<'a>,
     /// Where the text that the current pairs come from starts in the file.
     offset: usize,
     errors: Vec<Diagnostic>,

@@ -44,6 +44,11 @@ fn best_kernel(c: candidate) -> candidate {
   for d in c.decisions("**.kernel") { log(d.name) }
   c
 }
+
+search tiny {
+  data = digits()
+  space = small()
+}
 ]]
 
 local function session()
@@ -98,6 +103,22 @@ local function session()
   wait("the new name", function()
     return text():find("choose window from", 1, true) and text():find("**.window", 1, true)
   end)
+
+  -- Lenses: the candidate is drawn by the program, in a terminal.
+  vim.cmd("write")
+  local lenses = ask("textDocument/codeLens", { textDocument = vim.lsp.util.make_text_document_params() })
+  local shown = {}
+  for _, l in ipairs(lenses) do
+    shown[l.command.title] = l.command
+  end
+  assert(shown["check"] and shown["run"] and shown["show candidate"], vim.inspect(lenses))
+  local window = vim.api.nvim_get_current_win()
+  vim.lsp.commands[shown["show candidate"].command](shown["show candidate"])
+  wait("a candidate", function()
+    return text():find('"window":', 1, true)
+  end)
+  vim.cmd("bwipeout!")
+  vim.api.nvim_set_current_win(window)
 
   -- Highlighting.
   go("choose")

@@ -72,8 +72,13 @@ local function run()
   assert(cases >= 6, cases .. " cases in the corpus")
 
   local parse_query = vim.treesitter.query and vim.treesitter.query.parse or vim.treesitter.parse_query
-  for _, path in ipairs(vim.fn.glob(here .. "/queries/*.scm", false, true)) do
-    parse_query("nas", read(path))
+  for _, pattern in ipairs({ here .. "/queries/*.scm", "editors/zed/languages/nas/*.scm" }) do
+    local queries = vim.fn.glob(pattern, false, true)
+    assert(#queries >= 4, pattern)
+    for _, path in ipairs(queries) do
+      local good, query = pcall(parse_query, "nas", read(path))
+      assert(good, path .. ": " .. tostring(query))
+    end
   end
 
   local files, wrong = 0, {}

@@ -306,11 +306,8 @@ impl Scheduler<'_> {
     /// The latest group that an elementwise equation can join with a gain.
     fn group_for(&self, id: NodeId, e: &Equation) -> Option<usize> {
         let reads = self.reads(id);
-        for g in (self.steps.len().saturating_sub(REACH)..self.steps.len()).rev() {
-            let after = |r: &NodeId| self.step_of[r.0 as usize].is_some_and(|s| s > g);
-            if reads.iter().any(after) {
-                return None;
-            }
+        let latest = reads.iter().filter_map(|r| self.step_of[r.0 as usize]).max().unwrap_or(0);
+        for g in (latest.max(self.steps.len().saturating_sub(REACH))..self.steps.len()).rev() {
             let Step::Group(members) = &self.steps[g] else { continue };
             let first = self.place(members[0]);
             if first.1 != self.place(id).1 {

@@ -204,7 +204,8 @@ impl<'a> Walker<'a, '_> {
 
     /// Types of programs are not the architecture half's, but a block may be called from one.
     fn known_type(&mut self, n: &Ident) {
-        if let Some(k) = did_you_mean(&n.name, TYPES.iter().copied())
+        if self.names.is_none()
+            && let Some(k) = did_you_mean(&n.name, TYPES.iter().copied())
             && !TYPES.contains(&n.name.as_str())
         {
             self.report(
@@ -301,6 +302,8 @@ impl<'a> Walker<'a, '_> {
                 }
             }
             Meaning::Builtin(b, _) => self.frame.shapes_matter |= b == Builtin::Shape,
+            // Looking for what was meant takes time.
+            Meaning::Unknown if self.names.is_some() => {}
             Meaning::Unknown => {
                 let locals: Vec<&str> = self.locals.iter().map(|l| l.name).collect();
                 let d = wording::unknown_name(self.program, self.module, n, locals.into_iter());
@@ -409,6 +412,7 @@ impl<'a> Walker<'a, '_> {
     fn assign(&mut self, target: &'a Expr) {
         match &target.kind {
             ExprKind::Name(n) => match self.local(&n.ident.name) {
+                None if self.names.is_some() => {}
                 None => {
                     let d = wording::unknown_variable(&n.ident, self.locals.iter().map(|l| l.name));
                     self.report(d);

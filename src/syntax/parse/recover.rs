@@ -2,8 +2,11 @@
 
 use crate::base::Span;
 use crate::diag::{Diagnostic, codes, did_you_mean};
-use crate::syntax::ast::{Arch, Body, Expr, ExprKind, Fun, Item, ItemKind, Stmt, StmtKind};
-use crate::syntax::lex::ITEM_WORDS;
+use crate::syntax::KEYWORDS;
+use crate::syntax::ast::{
+    Arch, ArchKind, Body, Expr, ExprKind, Fun, FunKind, Ident, Item, ItemKind, Primitive, Search, Stmt, StmtKind,
+};
+use crate::syntax::lex::{self, ITEM_WORDS};
 
 use super::explain::{Failure, listed, other_languages};
 use super::{Builder, P, Rule, stmts};
@@ -23,6 +26,11 @@ impl<'a> Builder<'a> {
             let end = lexed.tokens.get(next).map_or(self.text().len(), |t| t.start);
             if !ITEM_WORDS.contains(&self.word(i)) {
                 self.not_an_item(i, next);
+                i = next;
+                continue;
+            }
+            if let Some(item) = self.unchanged(token.start, end) {
+                items.push(item);
                 i = next;
                 continue;
             }
@@ -48,6 +56,18 @@ impl<'a> Builder<'a> {
             }
         }
         items
+    }
+
+    /// The declaration between two places, if a former text had it. What is known of it depends on nothing else: its
+    /// tokens are the same and have their partners in it.
+    fn unchanged(&self, start: usize, end: usize) -> Option<Item> {
+        if self.reported(start, end) {
+            return None;
+        }
+        let text = &self.source[start..self.lexed.last_end(end)];
+        let mut item = self.former.moved(text, self.file, start)?;
+        item.doc = self.doc(start);
+        Some(item)
     }
 
     /// The text of a token.
@@ -108,7 +128,7 @@ impl<'a> Builder<'a> {
             let d = self.explain(failure, start);
             self.report(d);
         }
-        let pair = self.run(Rule::head_entry, start, end).ok()?;
+        let Ok(pair) = self.run(Rule::head_entry, start, end) else { return self.named(i, end) };
         let head_end = self.span(&pair).end as usize;
         let mut kind = self.head(pair);
         let span = Span::new(self.file, start, self.lexed.last_end(end));
@@ -152,6 +172,35 @@ impl<'a> Builder<'a> {
             }
             _ => {}
         }
+        Some(Item { span, doc: self.doc(start), kind })
+    }
+
+    /// A declaration of whose head nothing but the name is known.
+    fn named(&self, i: usize, end: usize) -> Option<Item> {
+        let token = self.lexed.tokens.get(i + 1).filter(|t| t.kind == lex::Kind::Word && t.start < end)?;
+        let name = Ident { name: self.word(i + 1).to_owned(), span: self.token_span(i + 1) };
+        if KEYWORDS.contains(&name.name.as_str()) {
+            return None;
+        }
+        let start = self.lexed.tokens[i].start;
+        let span = Span::new(self.file, start, self.lexed.last_end(end));
+        let rest = Span::new(self.file, token.end, span.end as usize);
+        let value = Some(Box::new(Expr { span: rest, kind: ExprKind::Error }));
+        let body = Body { span: rest, stmts: Vec::new(), value };
+        let params = Vec::new();
+        let arch = |kind, name, params, body| ItemKind::Arch(Arch { kind, name, count: None, params, body });
+        let fun = |kind, name, params, body| ItemKind::Fun(Fun { kind, name, params, result: None, body });
+        let kind = match self.word(i) {
+            "primitive" => ItemKind::Primitive(Primitive { name, params, outputs: Vec::new(), body: Vec::new() }),
+            "block" => arch(ArchKind::Block, name, params, body),
+            "motif" => arch(ArchKind::Motif, name, params, body),
+            "space" => arch(ArchKind::Space, name, params, body),
+            "fn" => fun(FunKind::Fn, name, params, body),
+            "strategy" => fun(FunKind::Strategy, name, params, body),
+            "evaluation" => fun(FunKind::Evaluation, name, params, body),
+            "search" => ItemKind::Search(Search { name, fields: Vec::new() }),
+            _ => return None,
+        };
         Some(Item { span, doc: self.doc(start), kind })
     }
 

@@ -308,3 +308,39 @@ fn error_pages_show_their_error() {
         assert!(errors.iter().any(|e| e.code == *code), "{}: {errors:#?}", code.id);
     }
 }
+
+#[test]
+fn what_a_former_text_had_is_as_parsed_anew() {
+    let all = fixtures();
+    let mut seed = 7u64;
+    let mut next = |n: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % n
+    };
+    let mut reused = 0;
+    for (name, text) in &all {
+        let mut before = text.clone();
+        for step in 0..12 {
+            let (module, errors) = parse(FileId(0), &before);
+            let former = Former::new(&before, &module, &errors);
+            // A word, a bracket, lines, or a hole somewhere.
+            let mut at = next(before.len());
+            while !before.is_char_boundary(at) {
+                at -= 1;
+            }
+            let end = (at + next(9)..before.len()).find(|&i| before.is_char_boundary(i)).unwrap_or(before.len());
+            let new = ["x", "(", "}", "\n\n", "// c\n", "\"", "", "block q() = "][next(8)];
+            let after = format!("{}{new}{}", &before[..at], &before[if step % 2 == 0 { at } else { end.max(at) }..]);
+            let fresh = parse(FileId(0), &after);
+            let again = parse_again(FileId(0), &after, &former);
+            assert_eq!(again.0, fresh.0, "{name}: {after}");
+            assert_eq!(again.1, fresh.1, "{name}: {after}");
+            let text = |i: &Item| &after[i.span.start as usize..i.span.end as usize];
+            reused += fresh.0.items.iter().filter(|i| former.items.contains_key(text(i))).count();
+            if fresh.1.len() < 4 {
+                before = after;
+            }
+        }
+    }
+    assert!(reused > 100, "{reused} declarations were the same");
+}

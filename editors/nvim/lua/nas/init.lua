@@ -13,7 +13,45 @@ local function folder(bufnr)
   return git ~= "" and vim.fn.fnamemodify(git, ":p:h:h") or start
 end
 
+-- Runs the program on a file in a terminal below.
+local function terminal(args)
+  vim.cmd("silent! wall")
+  vim.cmd("botright 15new")
+  vim.fn.termopen(vim.list_extend({ M.config.cmd[1] }, args))
+end
+
+-- What the lenses above a search do. A lens's argument says which.
+local function lens(command)
+  return function(what)
+    local at = what.arguments[1]
+    terminal(command(at))
+  end
+end
+
+local function with_lenses(bufnr)
+  vim.lsp.commands["nas.check"] = lens(function(at)
+    return { "check", at.file, "--decisions" }
+  end)
+  vim.lsp.commands["nas.run"] = lens(function(at)
+    return { "run", at.file, "--search", at.name }
+  end)
+  vim.lsp.commands["nas.show"] = lens(function(at)
+    local seed = tostring(vim.fn.localtime() % 1000000)
+    return { "sample", at.file, "--search", at.name, "-n", "1", "--seed", seed }
+  end)
+  local function refresh()
+    if vim.lsp.codelens.enable then
+      pcall(vim.lsp.codelens.enable, true, { bufnr = bufnr })
+    else
+      pcall(vim.lsp.codelens.refresh)
+    end
+  end
+  refresh()
+  vim.api.nvim_create_autocmd({ "BufEnter", "InsertLeave", "TextChanged" }, { buffer = bufnr, callback = refresh })
+end
+
 local function attached(_, bufnr)
+  with_lenses(bufnr)
   vim.bo[bufnr].omnifunc = "v:lua.vim.lsp.omnifunc"
   if not M.config.keys then
     return
@@ -26,6 +64,7 @@ local function attached(_, bufnr)
   map("K", vim.lsp.buf.hover, "show what it is")
   map("<leader>rn", vim.lsp.buf.rename, "rename")
   map("<leader>ca", vim.lsp.buf.code_action, "quick fixes")
+  map("<leader>cl", vim.lsp.codelens.run, "check, run, or show a candidate of the search on this line")
   map("<leader>f", function()
     M.format(bufnr)
   end, "format")
