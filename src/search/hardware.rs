@@ -36,7 +36,8 @@ pub fn read(executor: Option<&Expr>, precision: Option<&Expr>, errors: &mut Vec<
         let found = known.iter().position(|k| *k == name);
         if found.is_none() {
             let d = Diagnostic::new(&codes::SEARCH_FIELD, e.span, format!("there is no {what} like this"));
-            errors.push(match did_you_mean(name, known.iter().copied()) {
+            let close = if name == "gpu" { Some("cuda") } else { did_you_mean(name, known.iter().copied()) };
+            errors.push(match close {
                 Some(k) => d.help(format!("did you mean `{k}`?")).fix(e.span, k, format!("write `{k}`")),
                 None => d.help(format!("write one of {}", known.join(", "))),
             });

@@ -173,7 +173,7 @@ fn planted_faults_are_found() {
         Build::Sanitized,
         "product",
         &[("NASC_EMULATED_PLANT", "as[buffer][row]=>as[buffer][row + 3]")],
-        "AddressSanitizer",
+        "out of bounds",
     );
     for streams in ["late", "copies"] {
         finds(
