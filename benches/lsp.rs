@@ -3,7 +3,8 @@
 //! Starts `nasc lsp` and types into a file of 2,000 lines: one character, back, and so on, at several places. Printed are
 //! milliseconds from the change to the diagnostics of that very text, and from the change to the answer of a request that
 //! is sent with it: the median and the worst of all keystrokes. Where much has to be checked anew, the server shows first what
-//! it knows so far.
+//! it knows so far. `work` is what the server's threads computed for a keystroke, all of its check included: what the time
+//! would be on a machine that does nothing else.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -107,6 +108,13 @@ impl Editor {
         let body = message.to_string();
         write!(self.input, "Content-Length: {}\r\n\r\n{body}", body.len()).expect("the server reads");
         self.input.flush().expect("the server reads");
+    }
+
+    /// Milliseconds of all processors that the server used so far, in hundredths of a second; 0 where that is not known.
+    fn work(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
+        fields.skip(11).take(2).filter_map(|f| f.parse::<f64>().ok()).sum::<f64>() * 10.0
     }
 
     fn read(&mut self) -> Json {
@@ -217,7 +225,7 @@ fn main() {
         println!("the first: {}", d["message"]);
     }
 
-    println!("{:<44} {:>17} {:>17}", "milliseconds after a keystroke", "first shown", "complete");
+    println!("{:<44} {:>17} {:>17} {:>8}", "milliseconds after a keystroke", "first shown", "complete", "work");
     println!("{:<44} {:>8} {:>8} {:>8} {:>8}", "", "median", "worst", "median", "worst");
     let middle = e.text.len() / 2;
     let find = |e: &Editor, what: &str| middle + e.text[middle..].find(what).expect("it is there");
@@ -233,6 +241,7 @@ fn main() {
         let at =
             if name.starts_with("the block") { e.text.find(what).expect("there") } else { find(&e, what) } + offset;
         let (mut first, mut all) = (Vec::new(), Vec::new());
+        let before = e.work();
         for key in 0..KEYS {
             let start = Instant::now();
             e.edit(at, typed, key % 2 == 0);
@@ -240,7 +249,8 @@ fn main() {
             first.push(at - start);
             all.push(start.elapsed());
         }
-        println!("{:<44} {} {}", format!("diagnostics: {name}"), shown(first), shown(all));
+        let work = e.work() - before;
+        println!("{:<44} {} {} {:>8.1}", format!("diagnostics: {name}"), shown(first), shown(all), work / KEYS as f64);
     }
     let at = find(&e, "conv(width, kernel)") + 4;
     for method in [
@@ -255,6 +265,7 @@ fn main() {
     ] {
         let mut times = Vec::new();
         let mut id = String::new();
+        let before = e.work();
         for key in 0..KEYS {
             id.clear();
             let _ = write!(id, "{method}{key}");
@@ -265,7 +276,7 @@ fn main() {
             times.push(start.elapsed());
             e.diagnostics();
         }
-        println!("{:<44} {}", method, shown(times));
+        println!("{:<44} {} {:>26.1}", method, shown(times), (e.work() - before) / KEYS as f64);
     }
     // The server ends with its input.
     let Editor { mut child, input, .. } = e;
