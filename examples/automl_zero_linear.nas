@@ -4,7 +4,7 @@
 // starts from a program that predicts with the wrong vector, so that what it learns is of no use. Evolution has to find that
 // the sum of all corrections is what predicts, and a good rate: the rule of Widrow and Hoff (1960).
 //
-// Without `start`, evolution begins with random programs, and needs millions of them.
+// `automl_zero_from_nothing.nas` begins with random programs instead, and needs millions of them.
 use std.instructions.*
 use std.strategies.aging_evolution
 use std.evaluations.programs

@@ -37,7 +37,7 @@
 //! | `store` | runs and trials in a SQLite file | diag | rusqlite |
 //! | `learn` | models: building, training steps, inherited weights, costs | base, data, diag, exec, graph, sema, space | |
 //! | `search` | the compiler and the runtime of search programs; search blocks; trials, workers, budgets, replay | algo, base, data, diag, exec, graph, learn, sema, space, store, syntax | cranelift, stacker |
-//! | `report` | progress, tables, curves, pictures of architectures | diag, graph, search, sema, space, syntax | indicatif, unicode_width |
+//! | `report` | progress, tables, curves, pictures of architectures and of programs | algo, diag, graph, search, sema, space, syntax | indicatif, unicode_width |
 //! | `lsp` | the language server, over the same parser, names and check | base, data, diag, search, sema, space, syntax | gen_lsp_types |
 //! | `cli` | the commands; only here is printed, the environment read, the process ended | base, diag, exec, graph, learn, lsp, report, search, sema, space, store, syntax | clap, clap_complete, console, ctrlc, indicatif, num_bigint, sysinfo |
 //!

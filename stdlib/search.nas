@@ -179,8 +179,8 @@ fn mutate(c: candidate, selector: string = "**") -> candidate {
 }
 
 // AutoML-Zero (Real et al. 2020, section 3.1): one of these happens to a program, with a probability in proportion to its
-// number. An argument of an instruction changes, an instruction is drawn anew, or a whole part; an instruction is
-// inserted or removed where the sizes allow it, or does both ways of the trade.
+// number. An argument of an instruction changes, an instruction is drawn anew, or all of a part; an instruction is
+// inserted or removed, or one and then the other. What the sizes do not allow does not happen.
 fn mutate_program(
   c: candidate,
   argument: float = 1.0,
@@ -190,59 +190,7 @@ fn mutate_program(
   remove: float = 1.0,
   trade: float = 0.0,
 ) -> candidate {
-  let kinds = [
-    ("argument", argument),
-    ("instruction", instruction),
-    ("part", part),
-    ("insert", insert),
-    ("remove", remove),
-    ("trade", trade),
-  ]
-  let kind = draw_by(kinds, k => k[1])[0]
-  if kind == "insert" { return longer(c) }
-  if kind == "remove" { return shorter(c) }
-  if kind == "trade" { return if flip(0.5) { shorter(longer(c)) } else { longer(shorter(c)) } }
-  let ops = c.decisions("**.op")
-  if len(ops) == 0 { return c }
-  let op = draw(ops)
-  if kind == "argument" { return other_argument(c, op) }
-  if kind == "instruction" { return other_instruction(c, op) }
-  let p = draw(["setup", "predict", "learn"])
-  var out = c
-  for d in c.decisions(p + ".instruction.op") { out = other_instruction(out, d) }
-  out
-}
-
-// One argument of an instruction: an address takes another value, a constant changes its scale or, one time in ten, its sign.
-fn other_argument(c: candidate, op: decision) -> candidate {
-  let all = [d for d in c.decisions(op.owner + ".*") if d.name != op.name && d.arity > 1]
-  if len(all) == 0 { return c }
-  let d = draw(all)
-  if d.arity < 1000000 { return c.set(d, d.redraw()).fill() }
-  let x = float(d.value)
-  c.set(d, if flip(0.1) { -x } else { x * exp(normal()) }).fill()
-}
-
-// Another operation with arguments of its own.
-fn other_instruction(c: candidate, op: decision) -> candidate {
-  var out = c.set(op, draw(op.options)).fill()
-  for d in out.decisions(op.owner + ".*") {
-    if d.name != op.name && d.arity > 1 { out = out.set(d, d.redraw()).fill() }
-  }
-  out
-}
-
-// One more instruction, somewhere.
-fn longer(c: candidate) -> candidate {
-  let gaps = c.gaps()
-  if len(gaps) == 0 { c } else { c.insert(draw(gaps)).fill() }
-}
-
-// One instruction less.
-fn shorter(c: candidate) -> candidate {
-  let parts = [s.owner for s in c.decisions("*.size") if s.options.contains(int(s.value) - 1)]
-  let ops = [d for p in parts for d in c.decisions(p + ".instruction.op")]
-  if len(ops) == 0 { c } else { c.remove(draw(ops)).fill() }
+  c.vary(argument, instruction, part, insert, remove, trade)
 }
 
 // AmoebaNet (Real et al. 2018, section 3.2): an operation or a hidden state changes, or, one time in twenty, nothing does. A
@@ -259,7 +207,7 @@ fn neighbours(c: candidate, selector: string = "**") -> list<candidate> {
 }
 
 // The best of a few, drawn with replacement (Goldberg & Deb 1991).
-fn tournament_pick(trials: list<trial>, size: int) -> trial { trials.draw(size).max_by(t => t.reward) }
+fn tournament_pick(trials: list<trial>, size: int) -> trial { fittest(trials, size) }
 
 // ---- Several objectives ------------------------------------------------------------------------------------------
 

@@ -365,6 +365,53 @@ fn kill_at_any_moment_and_resume() {
     assert_eq!(trials(d, "killed.run"), expected, "after {kills} kills");
 }
 
+/// The same for programs by the ten thousand, of which only the best are rows.
+#[test]
+fn kill_a_search_over_programs_and_resume() {
+    let dir = folder();
+    let d = dir.path();
+    let text = "use std.instructions.*\nuse std.evaluations.programs\nuse std.strategies.aging_evolution
+fn few() = [constant, dot, sub, mul, scale, add]
+space rules = algorithms(
+  scalars = 4,
+  vectors = 3,
+  setup = instructions(1..=3, few),
+  predict = instructions(1..=2, few),
+  learn = instructions(2..=6, few),
+)
+search tiny {
+  data = scalar_linear_regression(features = 4, tasks = 8, train = 60, valid = 40)
+  space = rules
+  evaluate = programs()
+  strategy = aging_evolution(population = 300, sample = 10)
+  objective = fitness
+  budget = trials(100000)
+  seed = 5
+}
+";
+    std::fs::write(d.join("tiny.nas"), text).unwrap();
+    let begun = Instant::now();
+    good(d, &["run", "--name", "whole", "--workers", "1"]);
+    let whole = begun.elapsed().as_secs_f64();
+    let expected = trials(d, "whole.run");
+    assert!(expected.len() > 3 && expected.len() < 1000, "{}", expected.len());
+    let mut kills = 0;
+    for share in [0.3, 0.5, 0.4, 0.2] {
+        let begun = d.join("killed.run/run.sqlite").is_file();
+        let how =
+            if begun { ["--resume=killed.run", "--workers", "1"] } else { ["--out=killed.run", "--workers", "2"] };
+        let args = [&["run"][..], &how].concat();
+        let mut child = command(d, &args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(Duration::from_secs_f64(share * whole));
+        let _ = child.kill();
+        kills += usize::from(child.wait_with_output().unwrap().status.code().is_none());
+    }
+    assert!(kills > 0, "it was never caught");
+    let how = if d.join("killed.run/run.sqlite").is_file() { "--resume=killed.run" } else { "--out=killed.run" };
+    good(d, &["run", how]);
+    assert_eq!(trials(d, "killed.run"), expected, "after {kills} kills");
+}
+
 #[cfg(unix)]
 #[test]
 fn signals_stop_cleanly_and_one_process_owns_a_run() {

@@ -1,8 +1,9 @@
 //! Programs: their form, their simplification, and their text.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::live::Live;
 use super::machine::Machine;
 use super::set::{Instruction, MOST, Rank, Set};
 
@@ -35,9 +36,6 @@ pub struct Program {
     pub parts: [Vec<Instr>; 3],
 }
 
-/// An address with its type.
-type Place = (Rank, u16);
-
 impl Program {
     /// How many addresses of each type it needs.
     pub fn counts(&self, set: &Set) -> [u16; 3] {
@@ -61,53 +59,10 @@ impl Program {
     /// Without instructions whose results never reach a prediction.
     #[must_use]
     pub fn without_dead(&self, set: &Set) -> Program {
-        // What each part needs when it begins, growing until nothing changes: after setup and after learning, prediction
-        // comes; after a prediction, learning or (in validation) another prediction.
-        let mut begins: [BTreeSet<Place>; 3] = Default::default();
-        loop {
-            let mut next = begins.clone();
-            for (part, needs) in next.iter_mut().enumerate() {
-                *needs = self.live(set, part, &begins).1;
-            }
-            if next == begins {
-                break;
-            }
-            begins = next;
-        }
-        let mut out = Program::default();
-        for part in 0..3 {
-            let keep = self.live(set, part, &begins).0;
-            out.parts[part] = self.parts[part].iter().zip(keep).filter(|(_, k)| *k).map(|(i, _)| *i).collect();
-        }
-        out
-    }
-
-    /// Which instructions of a part matter, and what it needs when it begins.
-    fn live(&self, set: &Set, part: usize, begins: &[BTreeSet<Place>; 3]) -> (Vec<bool>, BTreeSet<Place>) {
-        let mut live = begins[1].clone();
-        if part == 1 {
-            live.insert((Rank::Scalar, PREDICTION));
-            live.extend(&begins[2]);
-        }
-        let mut keep = vec![false; self.parts[part].len()];
-        for (k, i) in self.parts[part].iter().enumerate().rev() {
-            let op = &set.instructions[i.op];
-            if !live.contains(&(op.output, i.out)) {
-                continue;
-            }
-            keep[k] = true;
-            if op.old.is_none() {
-                live.remove(&(op.output, i.out));
-            }
-            for ((rank, at), read) in op.operands.iter().zip(i.inputs).zip(&op.read) {
-                if *read {
-                    live.insert((*rank, at));
-                }
-            }
-        }
-        live.remove(&(Rank::Scalar, GIVEN));
-        live.remove(&(Rank::Vector, GIVEN));
-        (keep, live)
+        let mut live = Live::default();
+        live.find(set, self);
+        let part = |k| live.of(self, k).copied().collect();
+        Program { parts: [part(0), part(1), part(2)] }
     }
 
     /// Scalars that `setup` computes from numbers alone become numbers.
@@ -127,7 +82,7 @@ impl Program {
             let result = match (args, i.op == number) {
                 (_, true) => Some(i.knobs[0]),
                 (Some(args), false) if scalars && !op.random && op.old.is_none() => {
-                    Some(Machine::<1>::once(set, i, &args)).filter(|x| x.is_finite())
+                    Some(Machine::<4>::once(set, i, &args)).filter(|x| x.is_finite())
                 }
                 _ => None,
             };
@@ -167,7 +122,7 @@ impl Program {
 }
 
 /// `s3 = s0 - s1`
-fn line(i: &Instr, op: &Instruction) -> String {
+pub fn line(i: &Instr, op: &Instruction) -> String {
     let inputs: Vec<String> = op.operands.iter().zip(i.inputs).map(|(r, at)| format!("{}{at}", r.letter())).collect();
     let target = format!("{}{}", op.output.letter(), i.out);
     if op.is_number() {

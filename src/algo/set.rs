@@ -9,6 +9,8 @@ use crate::sema::modules::{ItemRef, ModuleId, Program as Source};
 use crate::sema::prim::{PrimCtx, check, instantiate};
 use crate::syntax::ast::{Expr, ExprKind, ItemKind, ParamKind, Primitive};
 
+use super::plan::{self, Plan};
+
 /// Most operands of an instruction, and most constants.
 pub const MOST: usize = 3;
 
@@ -106,6 +108,8 @@ pub struct Instruction {
     pub graph: Graph,
     /// The graph's node that is the result.
     pub result: NodeId,
+    /// Its equations as loops.
+    pub plan: Plan,
 }
 
 impl Instruction {
@@ -389,6 +393,8 @@ fn instance(
     let random = graph.ids().any(|id| needed[id.0 as usize] && matches!(graph.node(id).kind, Kind::Random { .. }));
     let doc = doc.trim().split_inclusive(['.', ';']).next().unwrap_or_default();
     let doc = doc.trim_end_matches(['.', ';']).split_whitespace().collect::<Vec<_>>().join(" ");
+    let old = old_node.filter(|i| needed[i.0 as usize]);
+    let plan = Plan::new(&plan::Source { graph: &graph, inputs: &inputs, old, knobs: &knobs, result });
     Ok(Instruction {
         name: p.name.name.clone(),
         label: String::new(),
@@ -396,13 +402,14 @@ fn instance(
         doc,
         operands: ranks.to_vec(),
         read: inputs.iter().map(|i| needed[i.0 as usize]).collect(),
-        old: old_node.filter(|i| needed[i.0 as usize]),
+        old,
         inputs,
         output,
         knobs,
         random,
         graph,
         result,
+        plan,
     })
 }
 

@@ -1,13 +1,10 @@
 //! Tasks, and programs scored on them.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-
-use crate::base::hash::{hash64, hash128};
+use crate::base::hash::hash64;
 use crate::base::rng::Stream;
 
-use super::machine::Machine;
 use super::program::Program;
+use super::runner::Runner;
 use super::set::Set;
 
 /// Examples of one task.
@@ -63,7 +60,8 @@ impl Loss {
     /// All with their names.
     pub const ALL: [(&'static str, Loss); 3] = [("squared", Loss::Squared), ("wrong", Loss::Wrong), ("log", Loss::Log)];
 
-    fn of(self, y: f64, p: f64) -> f64 {
+    /// The loss of a prediction.
+    pub fn of(self, y: f64, p: f64) -> f64 {
         match self {
             Loss::Squared => (y - p) * (y - p),
             // A prediction that is no number counts as the first class.
@@ -73,8 +71,25 @@ impl Loss {
     }
 }
 
+impl Loss {
+    /// The loss of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|l| l.0 == name).map(|l| l.1)
+    }
+
+    /// From 0 for the worst to 1 for the best.
+    pub fn fitness(self, x: f64) -> f64 {
+        match self {
+            _ if x == f64::INFINITY => 0.0,
+            Loss::Squared => 1.0 - std::f64::consts::FRAC_2_PI * x.sqrt().atan(),
+            Loss::Wrong => 1.0 - x,
+            Loss::Log => (-x).exp(),
+        }
+    }
+}
+
 /// How much of the tasks a program sees.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Schedule {
     /// The first task.
     pub first: usize,
@@ -103,30 +118,16 @@ pub struct Tasks {
     pub labels: Labels,
     /// All.
     pub tasks: Vec<Task>,
-    four: Packs<4>,
-    twelve: Packs<12>,
 }
 
 /// Examples of `L` tasks side by side.
 #[derive(Debug)]
-struct Pack<const L: usize> {
-    train: (Vec<[f64; L]>, Vec<[f64; L]>),
-    valid: (Vec<[f64; L]>, Vec<[f64; L]>),
+pub(super) struct Pack<const L: usize> {
+    pub train: (Vec<[f64; L]>, Vec<[f64; L]>),
+    pub valid: (Vec<[f64; L]>, Vec<[f64; L]>),
     /// Lanes that are tasks; the others repeat the last.
-    real: usize,
-    seeds: [u64; L],
-}
-
-/// Packs that were made, by first task and count.
-type Packs<const L: usize> = Mutex<BTreeMap<(usize, usize), Arc<Vec<Pack<L>>>>>;
-
-fn packed<const L: usize>(packs: &Packs<L>, all: &[Task], f: usize, first: usize, count: usize) -> Arc<Vec<Pack<L>>> {
-    let mut packs = packs.lock().unwrap_or_else(PoisonError::into_inner);
-    let made = packs.entry((first, count)).or_insert_with(|| {
-        let chosen: Vec<usize> = (first..first + count).collect();
-        Arc::new(chosen.chunks(L).map(|lanes| Pack::new(all, lanes, f)).collect())
-    });
-    made.clone()
+    pub real: usize,
+    pub seeds: [u64; L],
 }
 
 impl<const L: usize> Pack<L> {
@@ -150,7 +151,7 @@ impl<const L: usize> Pack<L> {
 impl Tasks {
     /// Tasks whose vectors have `features` numbers.
     pub fn new(name: &str, features: usize, labels: Labels, tasks: Vec<Task>) -> Self {
-        Self { name: name.to_string(), features, labels, tasks, four: Mutex::default(), twelve: Mutex::default() }
+        Self { name: name.to_string(), features, labels, tasks }
     }
 
     /// Regression tasks with standard normal features and parameters, each task from seeds of its own, counted from
@@ -190,119 +191,26 @@ impl Tasks {
 
     /// The mean validation loss of each task, infinite where the program diverged, and how many examples it learned from.
     pub fn losses(&self, set: &Set, program: &Program, s: &Schedule) -> (Vec<f64>, u64) {
-        // Small memory stays in the first cache with many lanes; of large memory few lanes fill it.
-        if s.count > 4 && self.features <= 4 {
-            self.in_lanes(&self.twelve, set, program, s)
-        } else {
-            self.in_lanes(&self.four, set, program, s)
-        }
-    }
-
-    fn in_lanes<const L: usize>(
-        &self,
-        packs: &Packs<L>,
-        set: &Set,
-        program: &Program,
-        s: &Schedule,
-    ) -> (Vec<f64>, u64) {
-        let mut machine = Machine::<L>::new(set, program);
-        let mut out = Vec::with_capacity(s.count);
-        let mut steps = 0;
-        for pack in packed(packs, &self.tasks, self.features, s.first, s.count).iter() {
-            let (best, n) = self.one(&mut machine, pack, s);
-            out.extend(&best[..pack.real]);
-            steps += n;
-        }
-        (out, steps)
-    }
-
-    fn squash<const L: usize>(&self, machine: &mut Machine<L>, p: [f64; L]) -> [f64; L] {
-        match self.labels {
-            Labels::Numbers => p,
-            Labels::Classes => {
-                let p = p.map(|x| 1.0 / (1.0 + (-x).exp()));
-                machine.set_prediction(p);
-                p
-            }
-        }
-    }
-
-    fn one<const L: usize>(&self, machine: &mut Machine<L>, pack: &Pack<L>, s: &Schedule) -> ([f64; L], u64) {
-        let f = self.features;
-        let (train, valid) = (s.train.min(pack.train.1.len()), s.valid.min(pack.valid.1.len()));
-        let mut best = [f64::INFINITY; L];
-        let mut alive = [true; L];
-        let mut steps = 0;
-        let mut order: Vec<usize> = (0..train).collect();
-        machine.start(pack.seeds);
-        for epoch in 0..s.epochs {
-            if epoch > 0 {
-                Stream::new(epoch as u64, "epoch").shuffle(&mut order);
-            }
-            for &e in &order {
-                let y = pack.train.1[e];
-                let p = machine.predict(&pack.train.0[e * f..(e + 1) * f]);
-                let p = self.squash(machine, p);
-                // Not a number is not within bounds.
-                let ok: [bool; L] = std::array::from_fn(|k| (y[k] - p[k]).abs() <= s.worst);
-                steps += alive[..pack.real].iter().filter(|a| **a).count() as u64;
-                if ok != [true; L] {
-                    alive = std::array::from_fn(|k| alive[k] && ok[k]);
-                    if alive == [false; L] {
-                        return (best, steps);
-                    }
-                }
-                machine.learn(y);
-            }
-            let mut sum = [0.0; L];
-            let mut fine = alive;
-            for e in 0..valid {
-                let y = pack.valid.1[e];
-                let p = machine.predict(&pack.valid.0[e * f..(e + 1) * f]);
-                let p = self.squash(machine, p);
-                for k in 0..L {
-                    fine[k] &= s.loss == Loss::Wrong || (y[k] - p[k]).abs() <= s.worst;
-                    sum[k] += s.loss.of(y[k], p[k]);
-                }
-            }
-            for k in 0..L {
-                let mean = sum[k] / valid.max(1) as f64;
-                if fine[k] && mean < best[k] {
-                    best[k] = mean;
-                }
-            }
-        }
-        (best, steps)
+        let mut r = Runner::default();
+        r.load(set, program);
+        let losses = r.losses(self, set, program, s).to_vec();
+        (losses, r.steps)
     }
 
     /// Equal for programs that predict the same, bit for bit, for the first `examples` of the first tasks, while they learn
-    /// and afterwards (the paper's functional equivalence, section 4.1).
-    pub fn fingerprint(&self, set: &Set, program: &Program, examples: usize) -> u128 {
-        let count = self.tasks.len().min(4);
-        let packs = packed(&self.four, &self.tasks, self.features, 0, count);
-        let mut machine = Machine::<4>::new(set, program);
-        let mut bytes = Vec::new();
-        let f = self.features;
-        for pack in packs.iter() {
-            machine.start(pack.seeds);
-            let train = examples.min(pack.train.1.len());
-            for e in 0..train {
-                let p = machine.predict(&pack.train.0[e * f..(e + 1) * f]);
-                let p = self.squash(&mut machine, p);
-                bytes.extend(p.iter().flat_map(|x| canonical(*x).to_le_bytes()));
-                machine.learn(pack.train.1[e]);
-            }
-            for e in 0..examples.min(pack.valid.1.len()) {
-                let p = machine.predict(&pack.valid.0[e * f..(e + 1) * f]);
-                let p = self.squash(&mut machine, p);
-                bytes.extend(p.iter().flat_map(|x| canonical(*x).to_le_bytes()));
-            }
-        }
-        hash128(&bytes)
+    /// (the paper's functional equivalence, section 4.1).
+    pub fn fingerprint(&self, set: &Set, program: &Program, examples: usize) -> u64 {
+        let mut r = Runner::default();
+        r.load(set, program);
+        r.print(self, set, program, examples, f64::INFINITY)
     }
-}
 
-/// The bits of a number, with one NaN and one zero.
-fn canonical(x: f64) -> u64 {
-    if x.is_nan() { u64::MAX } else { (x + 0.0).to_bits() }
+    pub(super) fn squashes(&self) -> bool {
+        self.labels == Labels::Classes
+    }
+
+    pub(super) fn packs<const L: usize>(&self, first: usize, count: usize) -> Vec<Pack<L>> {
+        let chosen: Vec<usize> = (first..first + count).collect();
+        chosen.chunks(L).map(|lanes| Pack::new(&self.tasks, lanes, self.features)).collect()
+    }
 }

@@ -145,7 +145,7 @@ fn golden(text: &str) -> usize {
             let values = numbers(&v["before"][key]);
             let cells = m.memory(rank);
             assert_eq!(cells.len(), values.len());
-            cells.iter_mut().zip(values).for_each(|(c, x)| *c = [x; 4]);
+            cells.iter_mut().zip(values).for_each(|(c, x)| c.0 = [x; 4]);
         }
         m.run(1);
         for (rank, key) in [(S, "s"), (V, "v"), (M, "m")] {
@@ -153,7 +153,7 @@ fn golden(text: &str) -> usize {
                 let close = |x: f64| {
                     x == want || x.is_nan() && want.is_nan() || (x - want).abs() <= 1e-12 * want.abs().max(1e-3)
                 };
-                assert!(c.iter().all(|x| close(*x)), "{} {key}[{k}]: {c:?} instead of {want}\n{line}", v["name"]);
+                assert!(c.0.iter().all(|x| close(*x)), "{} {key}[{k}]: {c:?} instead of {want}\n{line}", v["name"]);
             }
         }
         n += 1;
@@ -328,15 +328,15 @@ fn simplified_and_printed_programs_behave_alike() {
 
 /// Predictions on made-up examples, nothing dropped.
 fn raw_fingerprint(set: &Set, p: &Program) -> Vec<u64> {
-    let mut m = Machine::<1>::all(set, p);
+    let mut m = Machine::<4>::all(set, p);
     let mut rng = Stream::new(3, "examples");
-    m.start([7]);
+    m.start([7; 4]);
     let mut out = Vec::new();
     for _ in 0..10 {
-        let x: Vec<[f64; 1]> = (0..4).map(|_| [rng.normal()]).collect();
+        let x: Vec<[f64; 4]> = (0..4).map(|_| [rng.normal(); 4]).collect();
         let y = m.predict(&x);
         out.push(if y[0].is_nan() { 1 } else { y[0].to_bits() });
-        m.learn([rng.normal()]);
+        m.learn([rng.normal(); 4]);
     }
     out
 }
@@ -361,9 +361,9 @@ fn a_users_primitive_is_an_instruction() {
          algorithm p { predict { s2 = 2.0\n s1 = cube(s2) } }",
         3,
     );
-    let mut m = Machine::<1>::new(&set, &p);
-    m.start([0]);
-    assert_eq!(m.predict(&[[0.0], [0.0], [0.0]]), [8.0]);
+    let mut m = Machine::<4>::new(&set, &p);
+    m.start([0; 4]);
+    assert_eq!(m.predict(&[[0.0; 4]; 3]), [8.0; 4]);
 }
 
 #[test]
@@ -385,30 +385,5 @@ fn lines_that_are_no_instructions() {
         let item = s.modules[0].ast.items.len() as u32 - 1;
         let errors = design::check(&s, crate::sema::modules::ItemRef { module: ROOT, item });
         assert!(errors.len() == 1 && errors[0].message.contains(part), "{line}: {errors:#?}");
-    }
-}
-
-/// `cargo test --release --lib algo::tests::speed -- --ignored --nocapture`
-#[test]
-#[ignore = "measures"]
-fn speed() {
-    for (name, text, truth, f) in [
-        ("linear", REGRESSOR, Truth::Linear, 4),
-        ("network", NETWORK, Truth::Network, 4),
-        ("network", NETWORK, Truth::Network, 8),
-        ("network", NETWORK, Truth::Network, 16),
-        ("network", NETWORK, Truth::Network, 32),
-    ] {
-        let (set, p) = read(text, f);
-        let tasks = Tasks::regression(truth, f, 10, (8000, 100), (1001, 11001));
-        let s = Schedule { worst: f64::INFINITY, ..all(&tasks, 8000) };
-        tasks.losses(&set, &p, &s);
-        let mut best = f64::INFINITY;
-        for _ in 0..5 {
-            let begun = std::time::Instant::now();
-            let (_, steps) = tasks.losses(&set, &p, &s);
-            best = best.min(begun.elapsed().as_secs_f64() / steps as f64);
-        }
-        println!("{name} F={f}: {:.1} ns per train step and task", best * 1e9);
     }
 }

@@ -119,6 +119,11 @@ pub fn best(all: &[Arc<Trial>]) -> Option<Arc<Trial>> {
     out.cloned()
 }
 
+/// The trial that was tested, which is the best but where programs are chosen by tasks of their own.
+pub fn chosen(all: &[Arc<Trial>], tested: Option<&Tested>) -> Option<Arc<Trial>> {
+    tested.and_then(|x| all.iter().find(|t| t.id.0 == x.trial).cloned()).or_else(|| best(all))
+}
+
 /// The trials that no other beats, as a table; nothing where there is one objective.
 pub fn front(term: &Terminal, all: &[Arc<Trial>]) -> Option<String> {
     let front = pareto_front(all);

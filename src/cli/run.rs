@@ -18,7 +18,7 @@ use crate::learn::step::Target;
 use crate::report::progress::{Mode, Progress};
 use crate::report::table::short;
 use crate::search::engine::{Event, Observer, Trial};
-use crate::search::run::{Children, children, info, run, test};
+use crate::search::run::{Children, children, info, judge, run, test};
 use crate::search::setup::{Overrides, Search};
 use crate::sema::names::check_all;
 use crate::space::decision::Candidate;
@@ -161,6 +161,7 @@ fn keep_budget(search: &mut Search, config: &Json) {
     search.budget.seconds = b["seconds"].as_f64();
     search.budget.simulated = b["simulated"].as_f64();
     search.budget.epochs = b["epochs"].as_u64();
+    search.budget.steps = b["steps"].as_u64();
     search.config["budget"] = b.clone();
 }
 
@@ -202,6 +203,7 @@ fn announce(plan: &Plan, workers: usize) -> String {
         b.seconds.map(crate::report::table::duration),
         b.simulated.map(|x| format!("{} simulated", crate::report::table::duration(x))),
         b.epochs.map(|n| format!("{n} epochs")),
+        b.steps.map(|n| format!("{n} training steps")),
     ]
     .into_iter()
     .flatten()
@@ -257,7 +259,7 @@ pub fn command(term: &Terminal, args: &RunArgs) -> Outcome {
     let all = &finished.outcome.history;
     let resume = format!("nasc run {} --resume={}", plan.file.display(), plan.folder.display());
     if finished.interrupted {
-        say(&format!("stopped after {} finished trials; go on with\n  {resume}", all.len()));
+        say(&format!("stopped after {} finished trials; go on with\n  {resume}", finished.outcome.finished));
         return Ok(INTERRUPTED);
     }
     let tested = if args.no_test { None } else { tested(args, &plan, &children, all, &stop)? };
@@ -266,7 +268,10 @@ pub fn command(term: &Terminal, args: &RunArgs) -> Outcome {
         return Ok(INTERRUPTED);
     }
     let seconds = plan.store.elapsed()?;
-    let result = outcome::result(&search.name, all, tested.as_ref(), seconds);
+    let mut result = outcome::result(&search.name, all, tested.as_ref(), seconds);
+    if finished.outcome.finished > all.len() as u64 {
+        result["trials"] = Json::from(finished.outcome.finished);
+    }
     if let Some(path) = plan.store.artifact(RESULT)? {
         load::write(&path, format!("{result:#}\n").as_bytes())?;
     }
@@ -308,10 +313,14 @@ fn tested(
     stop: &AtomicBool,
 ) -> Result<Option<Tested>, Trouble> {
     let Some(best) = outcome::best(all) else { return Ok(None) };
+    if plan.search.space.design().is_some() {
+        let metric = plan.search.objectives.first().map_or(String::new(), |g| g.text.clone());
+        return Ok(judge(&plan.search, all).map(|(id, value)| Tested { trial: id.0, metric, value }));
+    }
     if let Some(known) = stored_test(&plan.store).filter(|t| t.trial == best.id.0) {
         return Ok(Some(known));
     }
-    if plan.search.split.test.is_empty() || plan.search.space.design().is_some() {
+    if plan.search.split.test.is_empty() {
         return Ok(None);
     }
     if !args.json {
@@ -338,7 +347,7 @@ pub fn stored_test(store: &Store) -> Option<Tested> {
 }
 
 fn report(term: &Terminal, plan: &Plan, all: &[Arc<Trial>], tested: Option<&Tested>, resume: &str) -> Outcome {
-    let Some(best) = outcome::best(all) else {
+    let Some(best) = outcome::chosen(all, tested) else {
         let reason = all.iter().find_map(|t| t.failure.as_ref()).map(|f| f.reason.clone());
         let d = Diagnostic::unplaced(&codes::NO_TRIAL, format!("none of {} trials succeeded", all.len()));
         let d = match reason {

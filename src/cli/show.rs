@@ -27,6 +27,8 @@ struct Run {
     tested: Option<Tested>,
     elapsed: f64,
     created: u64,
+    /// How many trials the journal has; rows are only the best of them.
+    journaled: u64,
 }
 
 fn open(path: &Path) -> Result<Run, Diagnostic> {
@@ -37,6 +39,7 @@ fn open(path: &Path) -> Result<Run, Diagnostic> {
         tested: stored_test(&store),
         elapsed: store.elapsed()?,
         created: store.created()?,
+        journaled: store.journaled()?.0,
     })
 }
 
@@ -51,13 +54,16 @@ pub fn command(term: &Terminal, args: &ShowArgs) -> Outcome {
                 let d = Diagnostic::unplaced(&codes::NO_TRIAL, format!("the run has no trial {n}"));
                 return Err(match run.trials.len() {
                     0 => d.help("it has none yet"),
+                    _ if run.journaled > 0 => {
+                        d.help("of programs only those that were better than all before are kept: see `--table`")
+                    }
                     k => d.help(format!("its trials are 0 to {}", k - 1)),
                 }
                 .into());
             };
             Some(t)
         }
-        None => outcome::best(&run.trials),
+        None => outcome::chosen(&run.trials, run.tested.as_ref()),
     };
     let mut drawn = false;
     if let Some(path) = &args.svg {
@@ -109,7 +115,8 @@ pub fn command(term: &Terminal, args: &ShowArgs) -> Outcome {
 
 fn summary(term: &Terminal, run: &Run, best: Option<&Trial>, name: &str) {
     let count = |s: Status| run.trials.iter().filter(|t| t.status == s).count();
-    let mut parts = vec![format!("{} trials", run.trials.iter().filter(|t| t.status.is_finished()).count())];
+    let rows = run.trials.iter().filter(|t| t.status.is_finished()).count() as u64;
+    let mut parts = vec![format!("{} trials", rows.max(run.journaled))];
     let named = [
         (Status::Cached, "known before"),
         (Status::Failed, "failed"),

@@ -2,6 +2,7 @@
 //! decides anything.
 
 pub mod chart;
+mod flow;
 pub mod layout;
 pub mod network;
 pub mod progress;

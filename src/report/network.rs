@@ -22,10 +22,14 @@ pub use cells::cells;
 /// Examples in the graph that is drawn; the pictures leave this extent out.
 const BATCH: usize = 2;
 
-/// Both views of a candidate in one SVG file: the network on the left, its cells on the right.
+/// Both views of a candidate in one SVG file: the network on the left, its cells on the right. Of a program its data flow.
 ///
 /// Errors: those of elaborating the candidate.
 pub fn picture(space: &Space, candidate: &Candidate, title: &str) -> Result<String, Diagnostic> {
+    if let Some(d) = space.design() {
+        let program = space.program_of(candidate).map_err(crate::space::BuildError::diagnostic)?;
+        return Ok(super::flow::picture(d, &program, title));
+    }
     let built = space
         .build(candidate, Want::Graph { batch: BATCH, training: false })
         .map_err(crate::space::BuildError::diagnostic)?;

@@ -259,6 +259,10 @@ impl Observer for Progress {
                 }
                 self.refresh(&mut counts, false);
             }
+            Event::Counted(n) => {
+                counts.done = *n;
+                self.refresh(&mut counts, false);
+            }
             Event::Requeued(trial) => {
                 if let Some(bar) = counts.running.remove(trial).and_then(|r| r.bar) {
                     bar.finish_and_clear();

@@ -28,7 +28,7 @@ pub const FIELDS: &[&str] =
     &["data", "space", "evaluate", "strategy", "objective", "budget", "workers", "seed", "deterministic", "memory"];
 
 /// The kinds of budget.
-const BUDGETS: &[&str] = &["trials", "seconds", "minutes", "hours", "days", "simulated", "epochs"];
+const BUDGETS: &[&str] = &["trials", "seconds", "minutes", "hours", "days", "simulated", "epochs", "steps"];
 
 /// A search, ready to run.
 pub struct Search {
@@ -42,6 +42,8 @@ pub struct Search {
     pub split: Split,
     /// The tasks of the data, if it has several, for programs.
     pub tasks: Option<Arc<Tasks>>,
+    /// Tasks that choose among what the search found, and tasks that only the last report sees.
+    pub held_out: Option<(Arc<Tasks>, Arc<Tasks>)>,
     /// What is predicted.
     pub target: Target,
     /// The space, checked for this data.
@@ -113,7 +115,7 @@ struct Reader<'a> {
     open: &'a Open<'a>,
     errors: Vec<Diagnostic>,
     /// What the data calls gave besides a data set.
-    tasks: Option<Arc<Tasks>>,
+    tasks: Option<tasks::Sets>,
 }
 
 impl Search {
@@ -214,7 +216,7 @@ impl Search {
             "deterministic": deterministic,
             "memory": memory,
             "workers": workers,
-            "budget": { "trials": budget.trials, "seconds": budget.seconds, "simulated": budget.simulated, "epochs": budget.epochs },
+            "budget": { "trials": budget.trials, "seconds": budget.seconds, "simulated": budget.simulated, "epochs": budget.epochs, "steps": budget.steps },
             "objectives": objectives.iter().map(|g| g.text.clone()).collect::<Vec<_>>(),
         });
         let search = Search {
@@ -222,7 +224,8 @@ impl Search {
             item,
             name: block.name.name.clone(),
             split,
-            tasks,
+            held_out: tasks.as_ref().map(|t| (t.select.clone(), t.test.clone())),
+            tasks: tasks.map(|t| t.search),
             target,
             space,
             strategy: (strategy.program, plain),
@@ -373,6 +376,7 @@ impl Reader<'_> {
                     "hours" => b.seconds = Some(3600.0 * n),
                     "days" => b.seconds = Some(86400.0 * n),
                     "simulated" => b.simulated = Some(n),
+                    "steps" => b.steps = Some(n as u64),
                     _ => b.epochs = Some(n as u64),
                 }
             }

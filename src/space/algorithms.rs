@@ -167,7 +167,8 @@ impl Space {
         std::mem::take(&mut el.errors)
     }
 
-    fn chooses_in_fields(&self) -> bool {
+    /// Whether the search block itself has decisions.
+    pub fn chooses_in_fields(&self) -> bool {
         self.search.is_some_and(|s| match &self.program.item(s).kind {
             ItemKind::Search(s) => s.fields.iter().any(|(n, e)| n.name != "space" && has_choice(e)),
             _ => false,

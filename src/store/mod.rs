@@ -253,6 +253,51 @@ impl Store {
         })
     }
 
+    /// Appends results of so many trials, which learned from so many examples, and with them what is to be known when the run goes on after them.
+    pub fn add_journal(
+        &self,
+        (trials, steps): (u64, u64),
+        data: &[u8],
+        state: Option<&[u8]>,
+        elapsed: f64,
+    ) -> Result<(), Diagnostic> {
+        self.with(|c| {
+            let transaction = c.unchecked_transaction()?;
+            transaction.execute(schema::JOURNAL, [])?;
+            transaction
+                .prepare_cached("INSERT INTO journal (trials, steps, data) VALUES (?1, ?2, ?3)")?
+                .execute(params![trials as i64, steps as i64, data])?;
+            if let Some(state) = state {
+                transaction
+                    .prepare_cached("INSERT OR REPLACE INTO snapshots (trial, step, data) VALUES (-1, 0, ?1)")?
+                    .execute([state])?;
+            }
+            set_meta(&transaction, "elapsed", elapsed)?;
+            transaction.commit()
+        })
+    }
+
+    /// How many trials the journal has, and from how many examples they learned.
+    pub fn journaled(&self) -> Result<(u64, u64), Diagnostic> {
+        self.with(|c| {
+            let there: i64 =
+                c.query_row("SELECT count(*) FROM sqlite_master WHERE name = 'journal'", [], |r| r.get(0))?;
+            if there == 0 {
+                return Ok((0, 0));
+            }
+            let sums = "SELECT coalesce(sum(trials), 0), coalesce(sum(steps), 0) FROM journal";
+            c.query_row(sums, [], |r| Ok((r.get::<_, i64>(0)? as u64, r.get::<_, i64>(1)? as u64)))
+        })
+    }
+
+    /// The n-th part of the journal, from 0; empty after the last.
+    pub fn journal(&self, n: u64) -> Result<Vec<u8>, Diagnostic> {
+        self.with(|c| {
+            let sql = "SELECT data FROM journal WHERE position = ?1";
+            Ok(c.prepare_cached(sql)?.query_row([n as i64 + 1], |r| r.get(0)).optional()?.unwrap_or_default())
+        })
+    }
+
     /// Moves everything into the one file and closes it; the folder can be copied or sent afterwards.
     pub fn close(self) -> Result<(), Diagnostic> {
         let context = Context::new(self.folder.as_deref().unwrap_or(Path::new("memory")));

@@ -42,6 +42,10 @@ CREATE TABLE snapshots (trial INTEGER PRIMARY KEY, step INTEGER NOT NULL, data B
 CREATE TABLE log (position INTEGER PRIMARY KEY, call INTEGER NOT NULL, trial INTEGER, data BLOB);
 ";
 
+/// Results of trials that are no rows, in order; only runs that have such trials have this table.
+pub const JOURNAL: &str = "CREATE TABLE IF NOT EXISTS journal
+     (position INTEGER PRIMARY KEY, trials INTEGER NOT NULL, steps INTEGER NOT NULL, data BLOB NOT NULL)";
+
 /// Makes the tables in an empty file.
 pub fn create(c: &Connection) -> rusqlite::Result<()> {
     c.execute_batch(TABLES)?;

@@ -13,6 +13,8 @@ pub struct Budget {
     pub simulated: Option<f64>,
     /// Points of learning curves over the results seen.
     pub epochs: Option<u64>,
+    /// Examples that programs learned from, over all tasks; only searches over programs count them.
+    pub steps: Option<u64>,
 }
 
 /// What the results that the strategy has seen cost.

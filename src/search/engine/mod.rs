@@ -22,7 +22,7 @@ use crate::diag::Diagnostic;
 
 pub use crate::store::{Failure, FailureKind, Metrics, Point, Snapshot, Status, Trial, TrialId};
 pub use budget::Budget;
-pub use scheduler::{Engine, Outcome};
+pub use scheduler::{Engine, Outcome, check_deterministic};
 
 /// What a strategy asks for: one candidate at one fidelity.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -248,6 +248,8 @@ pub enum Event {
     Requeued(TrialId),
     /// Better than all results seen before, by the first objective.
     Best(Arc<Trial>),
+    /// So many trials have finished, where not each is told.
+    Counted(u64),
     /// A line of the strategy's log.
     Log(String),
     /// The part of the budget that is used, from 0 to 1.

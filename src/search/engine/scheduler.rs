@@ -439,6 +439,8 @@ pub struct Outcome {
     pub best: Option<Arc<Trial>>,
     /// Trials that wait in the store for the search to be resumed.
     pub waiting: usize,
+    /// How many results there are; more than the history has where only improvements are kept.
+    pub finished: u64,
 }
 
 impl Engine {
@@ -691,6 +693,7 @@ impl Engine {
         Ok(Outcome {
             history: state.seen.iter().map(|&i| state.slots[i].trial.clone()).collect(),
             best: state.best.map(|i| state.slots[i].trial.clone()),
+            finished: state.seen.len() as u64,
             waiting: state.slots.iter().filter(|s| !s.trial.status.is_finished()).count() + state.stored.len(),
         })
     }
@@ -721,7 +724,7 @@ impl Drop for Engine {
 }
 
 /// Time may not decide in deterministic mode (E1009).
-fn check_deterministic(config: &Config) -> Result<(), Diagnostic> {
+pub fn check_deterministic(config: &Config) -> Result<(), Diagnostic> {
     if !config.deterministic {
         return Ok(());
     }

@@ -535,7 +535,7 @@ const KILLED: Config = Config {
     workers: 3,
     deterministic: true,
     lookahead: 5,
-    budget: Budget { trials: Some(150), seconds: None, simulated: None, epochs: None },
+    budget: Budget { trials: Some(150), seconds: None, simulated: None, epochs: None, steps: None },
     seed: 3,
     measured: Vec::new(),
 };

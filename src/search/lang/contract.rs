@@ -133,6 +133,7 @@ contract! {
     History Strategy Free "history" ("") -> "list<trial>", "All trials so far, oldest first.";
     Best Strategy Free "best" ("") -> "trial?", "The best trial so far, if one has a reward.";
     Resume Strategy Method on "trial" "resume" ("until: int? = none") -> "trial", "Continues a trial that stopped early and waits for it.";
+    Fittest Strategy Free "fittest" ("ts: list<trial>, among: int = 0") -> "trial", "The one with the greatest reward, the first of equals, of so many drawn with replacement, or of all; a failed one is the least.";
     TrialReward Strategy Field on "trial" "reward" ("") -> "float?", "The objective's value; absent where the trial failed.";
     TrialObjectives Strategy Field on "trial" "objectives" ("") -> "list<float>", "All objectives, each turned so that more is better; minus infinity where the trial failed.";
     TrialMetrics Strategy Field on "trial" "metrics" ("") -> "metrics", "What the evaluation returned; `t.metrics.accuracy` is absent where there is none.";
@@ -154,6 +155,7 @@ contract! {
     Expand Strategy Method on "candidate" "expand" ("at: decision, value: option") -> "draft", "The candidate with a part replaced by a deeper one.";
     Fill Strategy Method on "candidate" "fill" ("") -> "candidate", "The candidate itself: nothing is open.";
     Crossover Strategy Free "crossover" ("fitter: candidate, other: candidate") -> "candidate", "Each decision from one of the two; what only the fitter has is kept.";
+    Vary Strategy Method on "candidate" "vary" ("argument: float, instruction: float, part: float, insert: float, remove: float, trade: float") -> "candidate", "A program with one random change; the numbers are the relative probabilities of its kinds.";
     Distance Strategy Free "distance" ("a: candidate, b: candidate") -> "float", "In how many decisions they differ.";
     Key Strategy Method on "candidate" "key" ("") -> "string", "The canonical form: equal for candidates with the same network.";
     Encoding Both Method on "candidate" "encoding" ("") -> "list<float>", "A vector of fixed length for predictors.";
@@ -217,6 +219,11 @@ contract! {
 
     Tasks Evaluation Free "tasks" ("") -> "int", "How many tasks the data has, in searches for algorithms.";
     RunTasks Evaluation Free "run_tasks" ("c: candidate, first: int, count: int, train: int, valid: int, epochs: int = 1, worst: float = 100.0, loss: string = \"squared\"") -> "list<float>", "A program learns `count` tasks from the `first` on: its best mean loss on each, infinite where an error passed `worst`. The loss is `squared`, `wrong` or `log`.";
+
+    TaskFitness Evaluation Free "task_fitness" ("c: candidate, first: int, count: int, train: int, valid: int, epochs: int = 1, worst: float = 100.0, loss: string = \"squared\", combine: string = \"mean\"") -> "float", "The same as a fitness from 0 to 1, the mean or the median over tasks: of the squared error `1 - 2 atan(sqrt(x)) / pi`, of `wrong` its rest, of `log` `exp(-x)`.";
+    Recall Evaluation Free "recall" ("c: candidate, examples: int, worst: float = 100.0") -> "float?", "What was remembered last of a program that predicts the same as this one, bit for bit, for the first examples of the first tasks.";
+    Remember Evaluation Free "remember" ("value: float") -> "()", "Remembers it for programs that predict the same as the one that was asked for last.";
+    Instructions Evaluation Free "instructions" ("c: candidate") -> "int", "How many of a program's instructions matter for what it predicts.";
 
     // Streams.
     StreamNext Both Method on "stream<T>" "take_one" ("") -> "T?", "The next element, or none at the end.";

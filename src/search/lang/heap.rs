@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::host::{Value, order_floats};
-use super::types::Type;
+use super::host::{Opaque, Value, order_floats};
+use super::types::{Tag, Type};
 
 /// What lies behind a reference.
 #[derive(Clone, Debug)]
@@ -33,9 +33,17 @@ pub enum Obj {
         /// The function's number, for function values.
         func: u32,
     },
+    /// A scalar that may be absent, and is there.
+    Boxed(u64),
     /// A value of the host's, or an option.
     Host(Value),
+    /// An object of a host that counts owners itself: it is told by [`Heap::dropped`] when the heap has none any more.
+    Handle(Tag, u64),
 }
+
+/// What a [`Obj::Handle`] is as a value: the host knows what is behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handle(pub u64);
 
 struct Entry {
     count: u32,
@@ -47,6 +55,15 @@ pub struct Heap {
     entries: Vec<Entry>,
     free: Vec<u64>,
     work: Vec<u64>,
+    /// Handles that nobody holds any more, for the host to take.
+    pub dropped: Vec<(Tag, u64)>,
+}
+
+impl Default for Heap {
+    /// Takes no memory; only to stand in for one that is in use.
+    fn default() -> Self {
+        Self { entries: Vec::new(), free: Vec::new(), work: Vec::new(), dropped: Vec::new() }
+    }
 }
 
 const NOTHING: Obj = Obj::Free;
@@ -54,7 +71,7 @@ const NOTHING: Obj = Obj::Free;
 impl Heap {
     /// An empty heap.
     pub fn new() -> Self {
-        Self { entries: vec![Entry { count: 1, obj: Obj::Free }], free: Vec::new(), work: Vec::new() }
+        Self { entries: vec![Entry { count: 1, obj: Obj::Free }], ..Self::default() }
     }
 
     /// How many objects are alive.
@@ -112,6 +129,7 @@ impl Heap {
                 Obj::Tuple { items, refs, .. } => {
                     work.extend(items.iter().zip(refs.iter()).filter(|x| *x.1).map(|x| *x.0));
                 }
+                Obj::Handle(tag, id) => self.dropped.push((tag, id)),
                 _ => {}
             }
             self.free.push(r);
@@ -156,6 +174,7 @@ impl Heap {
         match self.get(r) {
             Obj::List { items, head, .. } => &items[*head..],
             Obj::Tuple { items, .. } => items,
+            Obj::Boxed(x) => std::slice::from_ref(x),
             _ => &[],
         }
     }
@@ -166,6 +185,11 @@ impl Heap {
             Obj::Str(s) => s.clone(),
             _ => "".into(),
         }
+    }
+
+    /// The handle behind a reference.
+    pub fn handle(&self, r: u64) -> Option<u64> {
+        if let Obj::Handle(_, id) = self.get(r) { Some(*id) } else { None }
     }
 
     /// A list that takes its elements over.
@@ -197,6 +221,7 @@ impl Heap {
             Type::Optional(t) => self.items(slot).first().map_or(Value::None, |&x| self.value(x, t)),
             Type::Option | Type::Selector | Type::Op | Type::Opaque(_) | Type::Stream(_) => match self.get(slot) {
                 Obj::Host(v) => v.clone(),
+                Obj::Handle(tag, id) => Value::Opaque(Opaque::new(*tag, id.to_string(), Handle(*id))),
                 _ => Value::None,
             },
             Type::Unit | Type::Fn(..) | Type::Param(_) | Type::Var(_) | Type::Never | Type::Error => Value::None,
@@ -213,7 +238,7 @@ impl Heap {
             (Value::None, Type::Optional(_) | Type::Unit) => 0,
             (v, Type::Optional(t)) => {
                 let x = self.slot(v, t);
-                if t.is_ref() { x } else { self.tuple(vec![x], Rc::new([false])) }
+                if t.is_ref() { x } else { self.add(Obj::Boxed(x)) }
             }
             (Value::Str(s), Type::Str) => self.add(Obj::Str(s.clone())),
             (Value::List(xs), Type::List(t)) => {
@@ -260,6 +285,7 @@ impl Heap {
             Type::Record(ts) => self.compare_parts(a, b, ts.iter().map(|t| &t.1)),
             _ => match (self.get(a), self.get(b)) {
                 (Obj::Host(a), Obj::Host(b)) => a.cmp(b),
+                (Obj::Handle(_, a), Obj::Handle(_, b)) => a.cmp(b),
                 _ => Ordering::Equal,
             },
         }

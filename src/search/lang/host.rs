@@ -9,6 +9,7 @@ use crate::base::Span;
 use crate::diag::Diagnostic;
 
 pub use super::contract::HostFn;
+use super::heap::Heap;
 use super::types::{Tag, Type};
 
 /// A value on the runtime's side of the boundary. `none` and the absence of a result are both `None`.
@@ -98,6 +99,12 @@ pub enum Stop {
 pub trait Host {
     /// Serves one call. The result must have the type of the contract's table, with `none` for "nothing".
     fn call(&mut self, f: HostFn, args: &[Value], span: Span) -> Result<Value, Stop>;
+
+    /// Serves one call on the heap itself, without making values of its arguments and result, if the host has a way: the
+    /// arguments are borrowed slots, the result an owned one of the call's type.
+    fn quick(&mut self, _f: HostFn, _heap: &mut Heap, _args: &[u64], _span: Span) -> Option<Result<u64, Stop>> {
+        None
+    }
 }
 
 impl Value {

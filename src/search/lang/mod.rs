@@ -38,6 +38,7 @@ pub mod types;
 pub use builtins::{Sig, all as builtins};
 pub use contract::HostFn;
 pub use env::{Env, FunItem, Item, LIBRARY, OpItem, Scope, scope_of};
+pub use heap::{Handle, Heap, Obj};
 pub use host::{Host, OpRef, Opaque, Stop, Value};
 pub use program::{Program, SigParam, Signature, constant, metrics, signature};
 pub use types::{Tag, Type};

@@ -4,17 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::builtins::Builtin;
 use super::check::Checker;
 use super::contract::{self, Form, Who};
 use super::env::{Env, FunItem};
 use super::heap::Heap;
 use super::host::{Host, HostFn, Stop, Value};
 use super::interp;
-use super::ir::{self, Code};
+use super::ir::{self, Code, RtOp};
 use super::jit::Native;
 use super::lower::lower;
 use super::runtime::Ctx;
-use super::types::Type;
+use super::types::{Tag, Type};
 use crate::base::Span;
 use crate::diag::{Diagnostic, codes, did_you_mean};
 use crate::syntax::ast::{Expr, FunKind, ParamKind};
@@ -168,6 +169,24 @@ impl Program {
         self.inherits
     }
 
+    /// Whether it may ask if two objects of a type are equal, or which comes first.
+    pub fn compares(&self, tag: Tag) -> bool {
+        let within = |t: &Type| t.any(&|t| *t == Type::Opaque(tag));
+        self.code.sites.iter().any(|s| match &s.op {
+            RtOp::Compare
+            | RtOp::Builtin(
+                Builtin::Contains
+                | Builtin::Order
+                | Builtin::Firsts
+                | Builtin::ArgMax
+                | Builtin::ArgMin
+                | Builtin::Max
+                | Builtin::Min,
+            ) => s.args.iter().any(within),
+            _ => false,
+        })
+    }
+
     /// Warnings of the compilation.
     pub fn warnings(&self) -> &[Diagnostic] {
         &self.warnings
@@ -186,6 +205,28 @@ impl Program {
     /// Runs it in the reference interpreter, which gives the same.
     pub fn interpret(&self, args: &[Value], host: &mut dyn Host, stop: &AtomicBool) -> Result<Value, Stop> {
         self.start(args, host, stop, true).0
+    }
+
+    /// A heap for [`Program::again`], and the arguments on it.
+    pub fn heap(&self, args: &[Value]) -> (Heap, Vec<u64>) {
+        let mut heap = Heap::new();
+        let slots = args.iter().zip(&self.params).map(|(a, p)| heap.slot(a, &p.1)).collect();
+        (heap, slots)
+    }
+
+    /// Runs it natively on a heap of its own that stays from run to run. The result is an owned slot of that heap; after a
+    /// failure the heap is to be made anew. The arguments are as [`Program::heap`] made them.
+    pub fn again(&self, heap: &mut Heap, args: &[u64], host: &mut dyn Host, stop: &AtomicBool) -> Result<u64, Stop> {
+        if args.len() != self.params.len() {
+            return Err(Stop::Finished);
+        }
+        let own = std::mem::take(heap);
+        let mut ctx = Ctx { ret: 0, stop, table: self.native.table(), code: &self.code, heap: own, host, ended: None };
+        let ok = self.native.run(&mut ctx, args);
+        let ended = ctx.ended.take();
+        let ret = ctx.ret;
+        *heap = ctx.heap;
+        if ok { Ok(ret) } else { Err(ended.unwrap_or(Stop::Finished)) }
     }
 
     /// The result, and how many heap objects were left besides it.

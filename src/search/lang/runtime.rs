@@ -136,7 +136,7 @@ impl Ctx<'_> {
                 }
                 x
             }
-            RtOp::Box => h.tuple(vec![a[0]], Rc::new([false])),
+            RtOp::Box => h.add(Obj::Boxed(a[0])),
             RtOp::Unbox => match h.items(a[0]).first() {
                 Some(&x) => x,
                 None => return Err(failure(Fail::Absent, site.span)),
@@ -223,6 +223,9 @@ impl Ctx<'_> {
     }
 
     fn call_host(&mut self, f: HostFn, site: &Site, a: &[u64]) -> Result<u64, Stop> {
+        if let Some(r) = self.host.quick(f, &mut self.heap, a, site.span) {
+            return r;
+        }
         let args: Vec<Value> = a.iter().zip(&site.args).map(|(&x, t)| self.heap.value(x, t)).collect();
         let v = self.host.call(f, &args, site.span)?;
         if !v.fits(&site.result) {

@@ -82,6 +82,21 @@ impl Host for World {
                 .max_by_key(|t| t.object::<Vec<i64>>().map(|v| v.iter().sum::<i64>()))
                 .cloned()
                 .unwrap_or(Value::None),
+            HostFn::Fittest => {
+                let all = args[0].as_list().unwrap_or_default();
+                let drawn: Vec<Value> = match args[1].as_int().unwrap_or(0) {
+                    0 => all.to_vec(),
+                    n => (0..n).map(|_| all[self.rng.below(all.len())].clone()).collect(),
+                };
+                let sum = |t: &Value| t.object::<Vec<i64>>().map(|v| v.iter().sum::<i64>());
+                let mut best = drawn[0].clone();
+                for t in drawn {
+                    if sum(&t) > sum(&best) {
+                        best = t;
+                    }
+                }
+                best
+            }
             HostFn::TrialReward => match of(0).iter().sum::<i64>() {
                 0 => Value::None,
                 s => Value::Float(s as f64),

@@ -7,7 +7,7 @@ use crate::search::lang::{HostFn, Stop, Value};
 use crate::space::Space;
 use crate::space::decision::{Candidate, Choice, matches};
 
-use super::objects::{DecisionObject, decision, fail, from_choice};
+use super::objects::{DecisionObject, MetricsObject, decision, fail, from_choice};
 use super::strategy::{failed, object, selector_of};
 
 /// Most values of a decision that are listed.
@@ -95,4 +95,16 @@ fn decisions(space: &Space, c: &Candidate, selector: &str, span: Span) -> Result
         .filter(|(_, (d, _))| matches(selector, &d.name))
         .map(|(at, (d, v))| decision(DecisionObject { decision: d, value: Some(v), at, of: of.clone() }))
         .collect())
+}
+
+/// Serves what is read of metrics.
+pub fn metric(f: HostFn, args: &[Value], span: Span) -> Result<Value, Stop> {
+    let m = object::<MetricsObject>(&args[0], span)?;
+    match f {
+        HostFn::MetricsNames => Ok(Value::list(m.0.iter().map(|(n, _)| Value::str(n.as_str())))),
+        _ => {
+            let name = args[1].as_str().unwrap_or("");
+            Ok(m.0.iter().find(|(n, _)| n == name).map_or(Value::None, |m| Value::Float(m.1)))
+        }
+    }
 }

@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::algo::runner::combined;
 use crate::algo::task::{Loss, Schedule, Tasks};
 use crate::base::Span;
 use crate::base::rng::Stream;
@@ -556,14 +557,15 @@ impl EvaluationHost<'_> {
         }
     }
 
-    fn run_tasks(&mut self, args: &[Value], span: Span) -> Result<Value, Stop> {
+    /// A program's losses on tasks, and what each loss is worth.
+    fn run_tasks(&mut self, args: &[Value], span: Span) -> Result<(Vec<f64>, Loss), Stop> {
         let tasks = self.tasks(span)?;
         let space = &self.children.search.space;
         let program = space.program_of(object::<Candidate>(&args[0], span)?).map_err(|e| failed(e, span))?;
         let Some(design) = space.design() else { return fail(span, "the candidate is not a program") };
         let whole = |k: usize| args[k].as_int().unwrap_or(0).max(0) as usize;
         let name = args[7].as_str().unwrap_or("squared");
-        let Some((_, loss)) = Loss::ALL.iter().find(|l| l.0 == name) else {
+        let Some(loss) = Loss::named(name) else {
             return fail(span, format!("no loss is called `{name}`; there are squared, wrong and log"));
         };
         let (first, count) = (whole(1), whole(2));
@@ -577,10 +579,20 @@ impl EvaluationHost<'_> {
             valid: whole(4),
             epochs: whole(5).max(1),
             worst: args[6].as_float().unwrap_or(f64::INFINITY),
-            loss: *loss,
+            loss,
         };
-        let (losses, _) = tasks.losses(&design.set, &program, &schedule);
-        Ok(Value::list(losses.into_iter().map(Value::Float)))
+        Ok((tasks.losses(&design.set, &program, &schedule).0, loss))
+    }
+
+    fn task_fitness(&mut self, args: &[Value], span: Span) -> Result<Value, Stop> {
+        let (losses, loss) = self.run_tasks(args, span)?;
+        let mut all: Vec<f64> = losses.into_iter().map(|x| loss.fitness(x)).collect();
+        let median = match args[8].as_str() {
+            Some("mean") => false,
+            Some("median") => true,
+            _ => return fail(span, "tasks are combined by `mean` or `median`"),
+        };
+        Ok(Value::Float(combined(&mut all, median)))
     }
 
     fn serve(&mut self, f: HostFn, args: &[Value], span: Span) -> Result<Value, Stop> {
@@ -691,7 +703,17 @@ impl EvaluationHost<'_> {
                 }
             }
             HostFn::Tasks => Ok(Value::Int(self.tasks(span)?.tasks.len() as i64)),
-            HostFn::RunTasks => self.run_tasks(args, span),
+            HostFn::RunTasks => Ok(Value::list(self.run_tasks(args, span)?.0.into_iter().map(Value::Float))),
+            HostFn::TaskFitness => self.task_fitness(args, span),
+            // Here equal programs are one candidate already: the engine evaluates each once.
+            HostFn::Recall | HostFn::Remember => Ok(Value::None),
+            HostFn::Instructions => {
+                let space = &self.children.search.space;
+                let program = space.program_of(object::<Candidate>(&args[0], span)?).map_err(|e| failed(e, span))?;
+                let Some(design) = space.design() else { return fail(span, "the candidate is not a program") };
+                let live = program.without_dead(&design.set);
+                Ok(Value::Int(live.parts.iter().map(Vec::len).sum::<usize>() as i64))
+            }
             HostFn::Report => {
                 self.step = args[0].as_int().unwrap_or(0).max(0) as u64;
                 let value = args[1].as_float().unwrap_or(f64::NAN);

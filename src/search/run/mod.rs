@@ -1,10 +1,12 @@
 //! Running a search: what serves the calls of strategies ([`strategy`]) and of evaluations ([`evaluation`]).
 
 mod candidates;
+mod edits;
 pub mod evaluation;
 #[cfg(test)]
 mod growth_tests;
 mod objects;
+mod quick;
 pub mod strategy;
 #[cfg(test)]
 mod strategy_tests;
@@ -23,11 +25,12 @@ use crate::exec::Executor;
 use crate::learn::Learner;
 use crate::store::{RunInfo, Store};
 
-use super::engine::{Config, Engine, Observer, Outcome, Trial};
+use super::engine::{Config, Engine, Observer, Outcome, Trial, check_deterministic};
 use super::lang::Stop;
 use super::setup::{Search, mentions};
 
 pub use evaluation::Children;
+pub use quick::judge;
 
 /// The stack of a strategy's program, in bytes.
 const STRATEGY_STACK: usize = 64 << 20;
@@ -73,6 +76,13 @@ pub fn run(
         measured: measured(search),
         ..Config::default()
     };
+    if let Some(d) = quick::misfit(search) {
+        return Err(d);
+    }
+    if quick::fits(search) {
+        check_deterministic(&config)?;
+        return quick::run(search, &store, &*observer, stop, workers);
+    }
     let engine = Engine::new(store, children.clone(), objective(search), observer, stop.clone(), config)?;
     let mut host = strategy::StrategyHost::new(search.clone(), engine);
     // Programs may call a thousand deep.

@@ -11,17 +11,12 @@ use crate::graph::canonical::canonical_text;
 use crate::search::engine::{End, Engine, Job, Next, Status, Trial};
 use crate::search::lang::{Host, HostFn, Opaque, Stop, Tag, Value};
 use crate::search::setup::Search;
-use crate::space::decision::{Candidate, Choice, Decision, matches};
+use crate::space::decision::{Candidate, Decision};
 use crate::space::{BuildError, Want};
 
 use super::candidates::{self, MAX_LISTED};
-use super::objects::{
-    DataObject, DecisionObject, GapObject, MetricsObject, ResultsObject, candidate, data, decision, draft, fail,
-    from_choice, metrics, to_choice, trial,
-};
-
-/// Most candidates that `all()` gives.
-const MAX_ALL: usize = 1_000_000;
+use super::edits;
+use super::objects::{DataObject, DecisionObject, ResultsObject, candidate, data, fail, from_choice, metrics, trial};
 
 /// Serves a strategy.
 pub struct StrategyHost {
@@ -109,43 +104,6 @@ impl StrategyHost {
         let text = candidate_json(c);
         let repeat = repeat.and_then(Value::as_int).unwrap_or(1);
         Ok(Job::new(text, key).until(until_of(until)).repeat((repeat - 1).max(0) as u32))
-    }
-
-    fn open(&self, c: &Candidate, span: Span) -> Result<Option<(Decision, Candidate)>, Stop> {
-        let mut c = c.clone();
-        for _ in 0..10_000 {
-            match self.search.space.next_open(&c) {
-                Ok(None) => return Ok(None),
-                Ok(Some(d)) => return Ok(Some((d, c))),
-                // What an earlier choice made impossible is open again.
-                Err(BuildError::Illegal(d, _)) => {
-                    c.values.remove(&d.name);
-                }
-                Err(e) => return Err(failed(e, span)),
-            }
-        }
-        fail(span, "the draft's decisions contradict each other")
-    }
-
-    fn set(&self, c: &Candidate, at: &Value, value: &Value, span: Span) -> Result<Candidate, Stop> {
-        let Some(choice) = to_choice(value) else {
-            return fail(span, format!("`{value}` is not a value of a decision"));
-        };
-        let selector = selector_of(at, span)?;
-        for d in self.search.space.decisions().iter().filter(|d| matches(&selector, &d.decision.name)) {
-            let all_there = d.available.iter().all(|&a| a == crate::sema::sym::Num::Bool(true));
-            if all_there && !d.decision.domain.contains(&choice) {
-                return fail(
-                    span,
-                    format!(
-                        "`{choice}` is not an option of `{}`: its options are {}",
-                        d.decision.name,
-                        d.decision.domain.describe()
-                    ),
-                );
-            }
-        }
-        self.search.space.set(c, &selector, &choice).map_err(|e| failed(e, span))
     }
 
     fn path(&self, t: &Trial, span: Span) -> Result<Value, Stop> {
@@ -236,7 +194,7 @@ pub(super) fn selector_of(v: &Value, span: Span) -> Result<String, Stop> {
 }
 
 /// What a decision may be decided by: its `given` values, else its name.
-fn state_of(d: &Decision) -> Value {
+pub(super) fn state_of(d: &Decision) -> Value {
     if d.given.is_empty() {
         return Value::str(d.name.as_str());
     }
@@ -268,39 +226,11 @@ impl Host for StrategyHost {
         if let Some(r) = candidates::read(&self.search.space, f, args, span) {
             return r;
         }
+        if let Some(r) = edits::serve(&self.search.space, &mut self.rng, f, args, span) {
+            return r;
+        }
         let search = self.search.clone();
-        let space = &search.space;
         match f {
-            HostFn::Random => Ok(candidate(space.random(&mut self.rng).map_err(|e| failed(e, span))?)),
-            HostFn::Begin => {
-                let mut c = Candidate::default();
-                if let Value::Record(fields) = &args[0] {
-                    for (name, v) in fields.iter() {
-                        let selector = format!("**.{name}");
-                        c = self.set(&c, &Value::str(selector), v, span)?;
-                    }
-                }
-                Ok(draft(c))
-            }
-            HostFn::Decided => {
-                let mut c = Candidate::default();
-                for pair in args[0].as_list().unwrap_or_default() {
-                    if let Some([name, v]) = pair.as_list() {
-                        let (Some(name), Some(v)) = (name.as_str(), to_choice(v)) else { continue };
-                        c.values.insert(name.to_string(), v);
-                    }
-                }
-                Ok(candidate(space.fill(&c, &mut self.rng).map_err(|e| failed(e, span))?))
-            }
-            HostFn::SpaceSize => {
-                let infinite = space.size().is_none_or(|s| s.real > 0);
-                let n = space.size().map(|s| match &s.discrete {
-                    crate::space::count::Count::Exact(n) | crate::space::count::Count::AtMost(n) => {
-                        n.to_string().parse().unwrap_or(f64::INFINITY)
-                    }
-                });
-                Ok(Value::Float(if infinite { f64::INFINITY } else { n.unwrap_or(f64::INFINITY) }))
-            }
             HostFn::Objectives => Ok(Value::Int(search.objectives.len() as i64)),
             HostFn::Budget => match self.used() {
                 Ok(x) => Ok(Value::Float(1.0 - x)),
@@ -357,6 +287,20 @@ impl Host for StrategyHost {
             }
             HostFn::History => Ok(Value::list(self.engine.history().into_iter().map(trial))),
             HostFn::Best => Ok(self.engine.best().map_or(Value::None, trial)),
+            HostFn::Fittest => {
+                let (mut best, mut most) = (None, None);
+                let all = args[0].as_list().unwrap_or_default();
+                let among = args[1].as_int().unwrap_or(0).max(0) as usize;
+                for k in 0..if among > 0 && !all.is_empty() { among } else { all.len() } {
+                    let v = &all[if among > 0 { self.rng.below(all.len()) } else { k }];
+                    let r = object::<Arc<Trial>>(v, span)?.reward();
+                    if best.is_none() || r > most {
+                        (best, most) = (Some(v), r);
+                    }
+                }
+                best.map_or_else(|| fail(span, "there is no trial to choose from"), |v| Ok(v.clone()))
+            }
+            HostFn::MetricsGet | HostFn::MetricsNames => candidates::metric(f, args, span),
 
             HostFn::TrialReward => Ok(object::<Arc<Trial>>(&args[0], span)?.reward().map_or(Value::None, Value::Float)),
             HostFn::TrialObjectives => {
@@ -385,107 +329,11 @@ impl Host for StrategyHost {
             HostFn::TrialId => Ok(Value::Int(object::<Arc<Trial>>(&args[0], span)?.id.0 as i64)),
             HostFn::TrialEpochs => Ok(Value::Int(object::<Arc<Trial>>(&args[0], span)?.curve.len() as i64)),
             HostFn::TrialPath => self.path(object::<Arc<Trial>>(&args[0], span)?, span),
-            HostFn::MetricsGet => {
-                let m = object::<MetricsObject>(&args[0], span)?;
-                let name = args[1].as_str().unwrap_or("");
-                Ok(m.0.iter().find(|(n, _)| n == name).map_or(Value::None, |m| Value::Float(m.1)))
-            }
-            HostFn::MetricsNames => {
-                Ok(Value::list(object::<MetricsObject>(&args[0], span)?.0.iter().map(|(n, _)| Value::str(n.as_str()))))
-            }
 
-            HostFn::Set | HostFn::DraftSet => {
-                Ok(draft(self.set(object::<Candidate>(&args[0], span)?, &args[1], &args[2], span)?))
-            }
-            HostFn::Gaps => {
-                let selector = selector_of(&args[1], span)?;
-                let gaps = space.gaps(object::<Candidate>(&args[0], span)?, &selector);
-                Ok(Value::list(gaps.into_iter().map(|g| {
-                    let key = format!("{}/{}", g.repeat, g.at);
-                    Value::Opaque(Opaque::new(Tag::Gap, key, GapObject(g)))
-                })))
-            }
-            HostFn::Insert => {
-                let gap = &object::<GapObject>(&args[1], span)?.0;
-                Ok(draft(space.insert(object::<Candidate>(&args[0], span)?, gap).map_err(|e| failed(e, span))?))
-            }
-            HostFn::Remove => {
-                let name = selector_of(&args[1], span)?;
-                Ok(draft(space.remove(object::<Candidate>(&args[0], span)?, &name).map_err(|e| failed(e, span))?))
-            }
-            HostFn::Expand => {
-                let name = selector_of(&args[1], span)?;
-                let Some(v) = to_choice(&args[2]) else { return fail(span, "this is not a value of a decision") };
-                Ok(draft(space.expand(object::<Candidate>(&args[0], span)?, &name, &v).map_err(|e| failed(e, span))?))
-            }
-            HostFn::Fill => Ok(args[0].clone()),
-            HostFn::Crossover => {
-                let (a, b) = (object::<Candidate>(&args[0], span)?, object::<Candidate>(&args[1], span)?);
-                Ok(candidate(space.crossover(a, b, &mut self.rng).map_err(|e| failed(e, span))?))
-            }
-            HostFn::Distance => {
-                let (a, b) = (object::<Candidate>(&args[0], span)?, object::<Candidate>(&args[1], span)?);
-                Ok(Value::Float(space.distance(a, b) as f64))
-            }
             HostFn::Key => {
                 let c = object::<Candidate>(&args[0], span)?.clone();
                 Ok(Value::str(self.canonical(&c).map_err(|e| failed(e, span))?))
             }
-
-            HostFn::Redraw => {
-                let d = object::<DecisionObject>(&args[0], span)?;
-                let not: Vec<Choice> = d.value.iter().cloned().collect();
-                Ok(from_choice(&crate::space::sample::draw(&d.decision.domain, &not, &mut self.rng)))
-            }
-            HostFn::DraftOpen => Ok(Value::Bool(self.open(object::<Candidate>(&args[0], span)?, span)?.is_some())),
-            HostFn::DraftDecision | HostFn::DraftState | HostFn::DraftOptions | HostFn::DraftPick => {
-                let Some((d, c)) = self.open(object::<Candidate>(&args[0], span)?, span)? else {
-                    return fail(span, "nothing of this draft is open");
-                };
-                match f {
-                    HostFn::DraftState => Ok(state_of(&d)),
-                    HostFn::DraftDecision => {
-                        Ok(decision(DecisionObject { decision: d, value: None, at: c.values.len(), of: Arc::new(c) }))
-                    }
-                    HostFn::DraftOptions => {
-                        let options = space.open_options(&c, &d, MAX_LISTED).map_err(|e| failed(e, span))?;
-                        Ok(Value::list(options.iter().map(from_choice)))
-                    }
-                    _ => {
-                        let Some(v) = to_choice(&args[1]).filter(|v| d.domain.contains(v)) else {
-                            return fail(
-                                span,
-                                format!(
-                                    "`{}` is not an option of `{}`: its options are {}",
-                                    args[1],
-                                    d.name,
-                                    d.domain.describe()
-                                ),
-                            );
-                        };
-                        let mut c = c;
-                        c.values.insert(d.name, v);
-                        Ok(draft(c))
-                    }
-                }
-            }
-            HostFn::DraftFill => Ok(candidate(
-                space.fill(object::<Candidate>(&args[0], span)?, &mut self.rng).map_err(|e| failed(e, span))?,
-            )),
-            HostFn::DraftAll => {
-                match space.completions(object::<Candidate>(&args[0], span)?, MAX_ALL).map_err(|e| failed(e, span))? {
-                    Some(all) => Ok(Value::list(all.into_iter().map(candidate))),
-                    None => fail(span, format!("there are more than {MAX_ALL} ways to decide the rest")),
-                }
-            }
-            HostFn::DraftFinish => match self.open(object::<Candidate>(&args[0], span)?, span)? {
-                None => {
-                    let c =
-                        space.fill(object::<Candidate>(&args[0], span)?, &mut self.rng).map_err(|e| failed(e, span))?;
-                    Ok(candidate(c))
-                }
-                Some((d, _)) => fail(span, format!("the draft is not finished: `{}` is open", d.name)),
-            },
 
             HostFn::Report => {
                 let point = (args[0].as_int().unwrap_or(0).max(0) as u64, args[1].as_float().unwrap_or(f64::NAN));

@@ -21,14 +21,36 @@ pub const NAMES: [&str; 4] =
 const PROJECTED: &str = "projected_binary_classification";
 
 /// Their parameters with defaults; the projected ones take a data set first.
-const PARAMETERS: [(&str, i64, i64); 6] = [
+const PARAMETERS: [(&str, i64, i64); 8] = [
     ("features", 4, 2),
     ("tasks", 10, 1),
     ("train", 1000, 1),
     ("valid", 100, 1),
     ("param_seed", 1001, 0),
     ("data_seed", 11001, 0),
+    ("select", 10, 1),
+    ("test", 10, 1),
 ];
+
+/// Tasks that the search sees, that choose among what it found, and that nothing but the last report sees.
+pub(super) struct Sets {
+    /// For the search.
+    pub search: Arc<Tasks>,
+    /// For choosing among the best.
+    pub select: Arc<Tasks>,
+    /// For the report.
+    pub test: Arc<Tasks>,
+}
+
+/// The parts of a list of tasks.
+fn sets(all: &Tasks, count: usize, select: usize) -> Sets {
+    let part = |tasks: &[Task]| Arc::new(Tasks::new(&all.name, all.features, all.labels, tasks.to_vec()));
+    Sets {
+        search: part(&all.tasks[..count]),
+        select: part(&all.tasks[count..count + select]),
+        test: part(&all.tasks[count + select..]),
+    }
+}
 
 impl Reader<'_> {
     /// `scalar_linear_regression(features = 4, tasks = 10, train = 1000, valid = 100)`, ..
@@ -76,16 +98,18 @@ impl Reader<'_> {
             }
             given[at] = x;
         }
-        let most = given[0].saturating_mul(given[1]).saturating_mul(given[2].saturating_add(given[3]));
+        let tasks = given[1] + given[6] + given[7];
+        let most = given[0].saturating_mul(tasks).saturating_mul(given[2].saturating_add(given[3]));
         if most > 1 << 27 {
             self.push(Diagnostic::new(&codes::DATA_ARGUMENT, span, "these tasks have more than 2^27 numbers"));
         }
         if self.errors.len() > before {
             return None;
         }
-        let [features, count, train, valid, param_seed, data_seed] = given;
+        let [features, count, train, valid, param_seed, data_seed, select, test] = given;
         let (features, count, sizes) = (features as usize, count as usize, (train as usize, valid as usize));
         let seeds = (param_seed as u64, data_seed as u64);
+        let (select, test) = (select as usize, test as usize);
         let tasks = match name {
             PROJECTED => {
                 let Some(e) = source else {
@@ -99,7 +123,7 @@ impl Reader<'_> {
                 };
                 let block = ast::Search { name: ast::Ident { name: String::new(), span }, fields: Vec::new() };
                 let (_, split) = self.data(&block, Some(e), base, seed)?;
-                match projected(&split, features, count, sizes, seeds) {
+                match projected(&split, features, [count, select, test], sizes, seeds) {
                     Some(t) => t,
                     None => {
                         let d = Diagnostic::new(
@@ -118,14 +142,15 @@ impl Reader<'_> {
                     "scalar_affine_regression" => Truth::Affine,
                     _ => Truth::Network,
                 };
-                Tasks::regression(truth, features, count, sizes, seeds)
+                Tasks::regression(truth, features, count + select + test, sizes, seeds)
             }
         };
-        let made = as_dataset(&tasks).map_err(|f| f.at(span)).and_then(|d| {
+        let tasks = sets(&tasks, count, select);
+        let made = as_dataset(&tasks.search).map_err(|f| f.at(span)).and_then(|d| {
             let fractions = Fractions { search: 0.6, select: 0.2, test: Some(0.2) };
             Split::new(&d, fractions, seed, span).map(|s| (d, s))
         });
-        self.tasks = Some(Arc::new(tasks));
+        self.tasks = Some(tasks);
         made.map_err(|d| self.push(d)).ok()
     }
 }
@@ -144,8 +169,15 @@ fn as_dataset(t: &Tasks) -> Result<Dataset, crate::data::Fault> {
 }
 
 /// Pairs of classes, each projected by a random matrix of its own and normalized by what is learned from (as in AutoML-Zero's
-/// tasks from CIFAR-10). What is predicted comes from other examples.
-fn projected(split: &Split, features: usize, count: usize, sizes: (usize, usize), seeds: (u64, u64)) -> Option<Tasks> {
+/// tasks from CIFAR-10). What is predicted comes from other examples. The search, the choice among what it found and the
+/// test have pairs of their own, where there are enough; and the test predicts examples of the data's test part.
+fn projected(
+    split: &Split,
+    features: usize,
+    counts: [usize; 3],
+    sizes: (usize, usize),
+    seeds: (u64, u64),
+) -> Option<Tasks> {
     let data = split.search.data();
     let Target::Classes { labels, names } = &data.target else { return None };
     if names.len() < 2 {
@@ -162,10 +194,21 @@ fn projected(split: &Split, features: usize, count: usize, sizes: (usize, usize)
         let of = |e: &usize| labels[*e] == a as i32 || labels[*e] == b as i32;
         p.indices().iter().map(|&e| e as usize).filter(of).collect()
     };
+    let mut all: Vec<(usize, usize)> = (0..names.len()).flat_map(|b| (0..b).map(move |a| (a, b))).collect();
+    Stream::new(seeds.0, "pairs").shuffle(&mut all);
+    let n = all.len();
+    let fifth = n.div_ceil(5);
+    // Two classes are one pair, which has to do for everything.
+    let pairs =
+        if n < 3 { [&all[..]; 3] } else { [&all[..n - 2 * fifth], &all[n - 2 * fifth..n - fifth], &all[n - fifth..]] };
     let make = |k: usize| {
         let mut params = Stream::new(seeds.0 + k as u64, "projection");
-        let a = params.below(names.len());
-        let b = (a + 1 + params.below(names.len() - 1)) % names.len();
+        let set = usize::from(k >= counts[0]) + usize::from(k >= counts[0] + counts[1]);
+        let mut pair = pairs[set][params.below(pairs[set].len())];
+        if params.flip(0.5) {
+            pair = (pair.1, pair.0);
+        }
+        let (a, b) = pair;
         let matrix: Vec<f64> = (0..features * size).map(|_| params.normal()).collect();
         let mut draws = Stream::new(seeds.1 + k as u64, "examples");
         let mut side = |p: &Part, n: usize| {
@@ -180,7 +223,8 @@ fn projected(split: &Split, features: usize, count: usize, sizes: (usize, usize)
             }
             out
         };
-        let mut task = Task { train: side(&split.search, sizes.0), valid: side(&split.select, sizes.1) };
+        let unseen = if set == 2 && !split.test.is_empty() { &split.test } else { &split.select };
+        let mut task = Task { train: side(&split.search, sizes.0), valid: side(unseen, sizes.1) };
         for f in 0..features {
             let n = task.train.y.len().max(1) as f64;
             let column = |e: &Examples| -> Vec<f64> { e.x.iter().skip(f).step_by(features).copied().collect() };
@@ -193,5 +237,5 @@ fn projected(split: &Split, features: usize, count: usize, sizes: (usize, usize)
         }
         task
     };
-    Some(Tasks::new(PROJECTED, features, Labels::Classes, (0..count).map(make).collect()))
+    Some(Tasks::new(PROJECTED, features, Labels::Classes, (0..counts.iter().sum()).map(make).collect()))
 }
