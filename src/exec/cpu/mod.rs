@@ -169,6 +169,8 @@ struct CpuProgram {
     outputs: Vec<Port>,
     /// Elements of the arena, which is made at the first run.
     size: usize,
+    /// What that would be on one thread: what is said of a candidate does not depend on the machine.
+    alone: usize,
     /// The most of them that are needed at once.
     live: usize,
     arena: Option<Aligned>,
@@ -225,6 +227,7 @@ impl CpuProgram {
             });
         }
         let plan = plan::plan(&schedule.buffers);
+        let alone = if threads == 1 { plan.size } else { room_alone(graph, cache)? };
         let needed = (plan.size + layout::SLACK) as u64 * 4 + graph.lasting_bytes();
         if let Some(limit) = *limit
             && needed > limit
@@ -274,6 +277,7 @@ impl CpuProgram {
             given,
             outputs,
             size: plan.size,
+            alone,
             live: plan.live,
             arena: None,
             pointers: Vec::new(),
@@ -281,6 +285,21 @@ impl CpuProgram {
             measured: None,
         })
     }
+}
+
+/// Elements of the arena of a program that runs on one thread.
+fn room_alone(graph: &Graph, cache: &Cache) -> Result<usize, ExecError> {
+    let mut schedule = schedule(graph, Target::Lanes(1))?;
+    for l in schedule.launches {
+        if let Work::Contract(c) = &l.work {
+            schedule.buffers[l.slots[3]].size = match &*cache.contraction(l.key, c)? {
+                Kernel::Rows(rows) => rows.packed().next_multiple_of(ROW),
+                Kernel::Dots(dots) => dots.packed().next_multiple_of(ROW),
+                Kernel::Jit(_) | Kernel::Window(..) => 0,
+            };
+        }
+    }
+    Ok(plan::plan(&schedule.buffers).size)
 }
 
 impl Drop for CpuProgram {
@@ -526,7 +545,7 @@ impl Program for CpuProgram {
     }
 
     fn scratch_bytes(&self) -> u64 {
-        (self.size + layout::SLACK) as u64 * 4
+        (self.alone + layout::SLACK) as u64 * 4
     }
 
     fn describe(&self) -> String {

@@ -690,6 +690,8 @@ fn memory_is_foretold() {
     let foretold = program.scratch_bytes() + g.lasting_bytes();
     let Err(ExecError::Memory { needed, .. }) = Cpu::with_memory_limit(1000).compile(&g).map(|_| ()) else { panic!() };
     assert_eq!(needed, foretold);
+    let together = Cpu::new().with_threads(2).compile(&g).unwrap();
+    assert_eq!(together.scratch_bytes(), program.scratch_bytes(), "a candidate is the same on any machine");
     let mut memory = CpuMemory::default();
     for (id, i) in g.inputs() {
         if let Role::Param(init) | Role::State(init) = &i.role {

@@ -9,6 +9,9 @@ use crate::sema::sym::{Cmp, Num};
 use super::super::value::{Op, OpKind, Tensor, Value};
 use super::{Elab, R};
 
+/// The most copies of a repeat: far more than any network has layers.
+const MAX_COPIES: i64 = 1000;
+
 impl<'a> Elab<'a, '_> {
     /// `l >> r`: application if the left is data, composition if it is an operation.
     pub(crate) fn pipe(&mut self, l: Value<'a>, r: Value<'a>, span: Span) -> R<Value<'a>> {
@@ -209,6 +212,13 @@ impl<'a> Elab<'a, '_> {
                 "the number of copies is not known while the space is checked",
             );
         };
+        if most > MAX_COPIES {
+            return self.error(
+                &codes::WRONG_TYPE,
+                span,
+                format!("a repeat of {most} copies is too large: {MAX_COPIES} at most"),
+            );
+        }
         let path = super::join(&self.place.path, label);
         let ids: Vec<u32> = match &self.mode {
             super::Mode::Build { oracle, .. } if !self.dry => {
