@@ -370,6 +370,8 @@ fn completion_knows_the_place() {
     e.checked(&f);
     let complete = |e: &mut Editor, f: &mut File, from: &str, to: &str, what: &str| {
         e.replace(f, &NET.replace(from, to));
+        // Members are known by the types that the check finds.
+        e.checked(f);
         e.ask("textDocument/completion", f.at(what))
     };
     // Broken text, too.
