@@ -13,7 +13,7 @@ use cranelift_module::{Linkage, Module, default_libcall_names};
 
 use super::codegen::generate;
 use super::contract::{Contraction, Dots, Rows};
-use super::layout::Aligned;
+use super::layout::{Aligned, ROW};
 use super::nest::Nest;
 use super::windows::{Fold, Window};
 use crate::exec::ExecError;
@@ -73,6 +73,18 @@ pub enum Kernel {
     Dots(Dots),
     /// Tables for [`super::windows::run`].
     Window(Rows, Fold),
+}
+
+impl Kernel {
+    /// Elements of scratch that each thread needs.
+    pub fn scratch(&self) -> usize {
+        let packed = match self {
+            Kernel::Rows(rows) => rows.packed(),
+            Kernel::Dots(dots) => dots.packed(),
+            Kernel::Jit(_) | Kernel::Window(..) => 0,
+        };
+        packed.next_multiple_of(ROW)
+    }
 }
 
 type Entry = Arc<OnceLock<Result<Arc<Kernel>, String>>>;

@@ -43,7 +43,7 @@ pub use memory::CpuMemory;
 
 use self::cache::{Cache, Kernel};
 use self::isa::Isa;
-use self::layout::{Aligned, Layout, ROW};
+use self::layout::{Aligned, Layout};
 use self::nest::{Fold, Nest};
 use self::schedule::{Home, Target, Work, schedule};
 use self::team::{Job, Pieces, Share, Team};
@@ -204,11 +204,7 @@ impl CpuProgram {
                 Work::Nest(nest) => Code::Kernel(cache.nest(l.key, nest)?),
                 Work::Contract(c) => {
                     let kernel = cache.contraction(l.key, c)?;
-                    scratch = match &*kernel {
-                        Kernel::Rows(rows) => rows.packed().next_multiple_of(ROW),
-                        Kernel::Dots(dots) => dots.packed().next_multiple_of(ROW),
-                        Kernel::Jit(_) | Kernel::Window(..) => 0,
-                    };
+                    scratch = kernel.scratch();
                     schedule.buffers[l.slots[3]].size = scratch * threads;
                     Code::Kernel(kernel)
                 }
@@ -258,7 +254,7 @@ impl CpuProgram {
             })
             .collect();
         debug_assert!(schedule.buffers.iter().all(|b| b.home == Home::Arena || b.size > 0));
-        let phases = phases(&calls, &schedule.blocks);
+        let phases = phases(&calls, &schedule.blocks, threads);
         let pieces = phases.iter().map(|p| match p {
             Phase::Alone(_) => 1,
             Phase::Parts(_, parts) => *parts,
@@ -292,11 +288,7 @@ fn room_alone(graph: &Graph, cache: &Cache) -> Result<usize, ExecError> {
     let mut schedule = schedule(graph, Target::Lanes(1))?;
     for l in schedule.launches {
         if let Work::Contract(c) = &l.work {
-            schedule.buffers[l.slots[3]].size = match &*cache.contraction(l.key, c)? {
-                Kernel::Rows(rows) => rows.packed().next_multiple_of(ROW),
-                Kernel::Dots(dots) => dots.packed().next_multiple_of(ROW),
-                Kernel::Jit(_) | Kernel::Window(..) => 0,
-            };
+            schedule.buffers[l.slots[3]].size = cache.contraction(l.key, c)?.scratch();
         }
     }
     Ok(plan::plan(&schedule.buffers).size)
@@ -382,7 +374,10 @@ enum Phase {
     Shared(usize),
 }
 
-fn phases(calls: &[Call], blocks: &[(Range<usize>, usize)]) -> Vec<Phase> {
+fn phases(calls: &[Call], blocks: &[(Range<usize>, usize)], threads: usize) -> Vec<Phase> {
+    if threads == 1 {
+        return vec![Phase::Alone(0..calls.len())];
+    }
     let mut phases = Vec::new();
     let mut at = 0;
     while at < calls.len() {

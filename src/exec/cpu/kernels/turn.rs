@@ -72,29 +72,13 @@ pub mod neon {
     turn!(#[target_feature(enable = "neon")]);
 }
 
+#[allow(unused_unsafe, reason = "most of the portable operations are safe")]
 pub mod portable {
-    /// As that of the others.
-    ///
-    /// # Safety
-    /// As [`super::super::dots`].
-    pub unsafe fn turn(
-        from: *const f32,
-        rows: &[(i64, u32)],
-        channels: &[(i64, i64)],
-        len: usize,
-        to: *mut f32,
-        pitch: usize,
-    ) {
-        for (row, place) in rows {
-            for c in 0..pitch {
-                for n in 0..len {
-                    // SAFETY: the caller's promise.
-                    unsafe {
-                        let x = channels.get(c).map_or(0.0, |ch| *from.offset((row + ch.0) as isize + n as isize));
-                        *to.add((*place as usize * len + n) * pitch + c) = x;
-                    }
-                }
-            }
-        }
+    use super::super::super::lanes::portable::{LANES, V, load, store, zero};
+
+    turn!();
+
+    fn transpose(x: [V; LANES]) -> [V; LANES] {
+        std::array::from_fn(|i| x.map(|row| row[i]))
     }
 }

@@ -203,11 +203,12 @@ impl Scheduler<'_> {
                     launches.push(launch);
                     return Ok(());
                 }
-                let found = Window::recognize(e, matches!(node.kind, Kind::Arg(_)), &layout.shape, layout, |t| {
-                    &self.place(t).1
-                });
+                let recognize = || {
+                    let arg = matches!(node.kind, Kind::Arg(_));
+                    Window::recognize(e, arg, &layout.shape, layout, |t| &self.place(t).1)
+                };
                 if self.target != Target::Threads
-                    && let Some((window, reads)) = found
+                    && let Some((window, reads)) = recognize()
                     && self.types_fit(&window, id, &reads)
                 {
                     let slots = std::iter::once(*buffer).chain(reads.iter().map(|&t| self.place(t).0)).collect();
